@@ -1,0 +1,57 @@
+"""Where checkpoints are, and the options that every verb with a model shares."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from text2sql.config import DecodingConfig
+from text2sql.decoding.generator import PROMPTING_FILE, Generator
+from text2sql.errors import UserError
+
+CHECKPOINTS = Path("outputs/checkpoints")
+
+
+def add_model_arguments(parser: argparse.ArgumentParser) -> None:
+    """`--checkpoint`, `--device` and the generation options."""
+    defaults = DecodingConfig()
+    parser.add_argument("--checkpoint", metavar="DIR", help="checkpoint folder (default: the newest trained one)")
+    parser.add_argument("--device", default="cpu", help="cpu, cuda, cuda:1 or mps (default: cpu)")
+    parser.add_argument("--num-beams", type=int, default=defaults.num_beams, help="beam search width (default: 1)")
+    parser.add_argument("--max-new-tokens", type=int, default=defaults.max_new_tokens, help="longest answer in tokens")
+    parser.add_argument("--do-sample", action="store_true", help="sample instead of taking the likeliest token")
+    parser.add_argument("--temperature", type=float, default=defaults.temperature, help="divides the logits")
+    parser.add_argument("--top-k", type=int, default=defaults.top_k, help="sample among the k likeliest (0: all)")
+    parser.add_argument("--top-p", type=float, default=defaults.top_p, help="sample within this probability")
+    parser.add_argument("--seed", type=int, default=defaults.seed, help="seeds sampling")
+    parser.add_argument("--batch-size", type=int, default=defaults.batch_size, help="prompts decoded together")
+
+
+def decoding_options(arguments: argparse.Namespace) -> DecodingConfig:
+    """The generation options of a command line. Raises UserError for impossible ones."""
+    return DecodingConfig(
+        max_new_tokens=arguments.max_new_tokens,
+        do_sample=arguments.do_sample,
+        temperature=arguments.temperature,
+        top_k=arguments.top_k,
+        top_p=arguments.top_p,
+        num_beams=arguments.num_beams,
+        seed=arguments.seed,
+        batch_size=arguments.batch_size,
+    )
+
+
+def load_generator(arguments: argparse.Namespace) -> tuple[Generator, Path]:
+    """The model that `--checkpoint` names, or the newest one, with its folder."""
+    directory = Path(arguments.checkpoint) if arguments.checkpoint else newest_checkpoint()
+    if not directory.is_dir():
+        raise UserError(f"checkpoint folder {directory} not found; train one with ./scripts/train.sh")
+    return Generator.load(directory, arguments.device), directory
+
+
+def newest_checkpoint() -> Path:
+    """The finished checkpoint that was written last."""
+    found = sorted(CHECKPOINTS.glob(f"*/{PROMPTING_FILE}"), key=lambda path: path.stat().st_mtime)
+    if not found:
+        raise UserError("there is no checkpoint yet: train one with ./scripts/train.sh, or give --checkpoint DIR")
+    return found[-1].parent

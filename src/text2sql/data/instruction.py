@@ -1,0 +1,70 @@
+"""Instruction tuning: examples as documents of prompt and answer.
+
+Each epoch sees an example under another order of columns, other ids and with or without cells, all drawn from a
+`Random` seeded by (seed, index, epoch): the stream can be resumed anywhere and is the same on every rank.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from random import Random
+
+from tqdm import tqdm
+
+from text2sql.data.contents import Contents
+from text2sql.data.example import Example
+from text2sql.data.packing import Document
+from text2sql.prompting.expressions import CanonicalError
+from text2sql.prompting.prompt import Prepared, PromptEncoder
+
+
+def prepare(
+    examples: Iterable[Example], encoder: PromptEncoder, contents: Contents, longest: int, progress: bool = False
+) -> tuple[list[Prepared], list[tuple[Example, str]]]:
+    """Read examples for training; gives also those left out, each with the reason.
+
+    Left out are SQL outside the target language and pairs of more than `longest` tokens.
+    """
+    prepared, left_out = [], []
+    for example in tqdm(list(examples), desc="preparing", unit="example", disable=not progress):
+        try:
+            links = contents.links(example)
+            fold = example.source == "wikisql"  # it compares values lower-cased
+            item = encoder.prepare(example.question, example.sql, example.schema, links, fold)
+            length = len(encoder.document(item)[0])
+        except CanonicalError as error:
+            left_out.append((example, str(error)))
+            continue
+        if length > longest:
+            left_out.append((example, f"{length} tokens, over the context of {longest}"))
+        else:
+            prepared.append(item)
+    return prepared, left_out
+
+
+class InstructionDocuments:
+    """A `DocumentSource` over prepared examples."""
+
+    def __init__(
+        self,
+        examples: Sequence[Prepared],
+        encoder: PromptEncoder,
+        seed: int,
+        prompt_weight: float,
+        training: bool = True,
+    ) -> None:
+        """`training=False` keeps orders and ids fixed, for a validation loss that can be compared."""
+        self.examples = examples
+        self.encoder = encoder
+        self.seed = seed
+        self.prompt_weight = prompt_weight
+        self.training = training
+
+    def __len__(self) -> int:
+        return len(self.examples)
+
+    def document(self, index: int, epoch: int) -> Document:
+        """Example `index` as it looks in `epoch`."""
+        random = Random(f"{self.seed}/{index}/{epoch}") if self.training else None
+        ids, answer = self.encoder.document(self.examples[index], random)
+        return Document(ids, [1.0 if is_answer else self.prompt_weight for is_answer in answer])

@@ -1,0 +1,183 @@
+"""SQLite, opened so that no SQL text can change a file, run for ever or fill the memory.
+
+The layers are all inside the engine: file opened read-only, authorizer and limits (`guard`), and a progress handler
+that ends a query at its deadline. Temporary tables stay in memory, so no file appears either.
+
+What these layers cannot stop is a single engine instruction or the planning of a statement that takes long: for
+predictions of unknown origin `text2sql.evaluation` adds worker processes that are killed.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from text2sql.database.base import Database, ExecutionResult
+from text2sql.database.guard import Authorizer, file_state, harden, needs_recovery, open_read_only
+from text2sql.database.introspection import introspect
+from text2sql.errors import UserError
+from text2sql.schema import Schema, quote_identifier
+
+_INSTRUCTIONS = 500
+"""Engine instructions between two looks at the clock: a few microseconds, unless each moves megabytes."""
+RESULT_LIMIT = 256 * 2**20
+"""Bytes of text and blobs kept of one result; later rows are cut off and the result is marked truncated."""
+_BATCH = 32
+"""Rows fetched before sizes and clock are looked at."""
+
+
+class SQLiteDatabase(Database):
+    """A SQLite file, read-only, or an in-memory database made by `from_rows`."""
+
+    dialect = "sqlite"
+
+    def __init__(self, path: str | Path, text_errors: str = "replace") -> None:
+        """Open a file. `text_errors` is how invalid UTF-8 is decoded (see `bytes.decode`).
+
+        Raises UserError when the file is missing, is no SQLite database or needs recovery.
+        """
+        self.path = Path(path)
+        if not self.path.is_file():
+            raise UserError(f"database {self.path} not found: give the path of a SQLite file")
+        if needs_recovery(self.path):
+            raise UserError(f"database {self.path} was left by a crash (it has a -wal file): open it once for writing")
+        self._prepare(self.path.stem, text_errors)
+        self._open()
+
+    @classmethod
+    def from_rows(cls, schema: Schema, rows: Mapping[str, Iterable[Sequence[Any]]]) -> SQLiteDatabase:
+        """An in-memory database with `rows` (table name -> rows in column order), read-only once it is filled.
+
+        Raises UserError for rows of an unknown table or of the wrong width.
+        """
+        connection = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
+        connection.executescript(schema.to_ddl())
+        for name, values in rows.items():
+            _insert(connection, schema, name, values)
+        database = cls.__new__(cls)
+        database.path = Path(":memory:")
+        database.schema = schema
+        database._prepare(schema.name, "replace")
+        database._adopt(connection)
+        return database
+
+    def _prepare(self, name: str, text_errors: str) -> None:
+        self.name = name
+        self._text_errors = text_errors
+        self._lock = threading.Lock()
+        self._authorizer = Authorizer()
+        self._snapshot: tuple[int, ...] | None = None
+
+    def _open(self) -> None:
+        self._snapshot = file_state(self.path)
+        connection = open_read_only(self.path, snapshot=self._snapshot is not None)
+        try:
+            self._adopt(connection)
+        except sqlite3.Error as error:
+            connection.close()
+            raise UserError(f"database {self.path} cannot be read: {error}") from error
+
+    def _adopt(self, connection: sqlite3.Connection) -> None:
+        connection.text_factory = lambda data: data.decode("utf-8", self._text_errors)
+        harden(connection, self._authorizer)
+        self._connection = connection
+
+    @cached_property
+    def schema(self) -> Schema:
+        """Tables, views, keys. Raises UserError when the file cannot be read."""
+        with self._lock:
+            self._connection.set_authorizer(None)  # introspection needs PRAGMA, which queries may not use
+            try:
+                return introspect(self._connection, self.name)
+            except sqlite3.Error as error:
+                raise UserError(f"database {self.path}: the schema cannot be read: {error}") from error
+            finally:
+                self._connection.set_authorizer(self._authorizer)
+
+    def run(self, sql: str, time_limit: float = 5.0, row_limit: int = 1000) -> ExecutionResult:
+        """See `Database.run`. Several statements, an empty text and unbound parameters are errors too."""
+        with self._lock:
+            self._reopen_if_changed()
+            self._authorizer.refused = None
+            start = time.perf_counter()
+            deadline = start + time_limit
+            self._connection.set_progress_handler(lambda: time.perf_counter() > deadline, _INSTRUCTIONS)
+            try:
+                columns, rows, truncated = self._fetch(sql, row_limit, deadline)
+                error = None
+            except (sqlite3.Error, sqlite3.Warning, ValueError, OverflowError, MemoryError, TimeoutError) as failure:
+                columns, rows, truncated = (), [], False
+                error = self._explain(failure, time_limit, time.perf_counter() > deadline)
+            finally:
+                self._connection.set_progress_handler(None, 0)
+            return ExecutionResult(columns, rows, truncated, time.perf_counter() - start, error)
+
+    def distinct_values(self, table: str, column: str, limit: int) -> list[Any]:
+        """See `Database.distinct_values`: in the order in which SQLite finds them."""
+        known = self.schema.table(table)
+        if known is None or known.column(column) is None:
+            raise UserError(f"database {self.name}: there is no column {table}.{column}")
+        source, name = quote_identifier(table), quote_identifier(column)
+        result = self.run(f"SELECT DISTINCT {name} FROM {source} WHERE {name} IS NOT NULL LIMIT {limit:d}", 60.0, limit)
+        if result.error:
+            raise UserError(f"database {self.name}: the values of {table}.{column} cannot be read: {result.error}")
+        return [row[0] for row in result.rows]
+
+    def close(self) -> None:
+        """Free the connection; a second call does nothing."""
+        self._connection.close()
+
+    def _reopen_if_changed(self) -> None:
+        """An immutable snapshot is only right as long as nobody has written to the file since."""
+        if self._snapshot is None:
+            return
+        if not self.path.is_file():
+            raise UserError(f"database {self.path} is gone: it was moved or deleted while it was open")
+        if file_state(self.path) != self._snapshot:
+            self._connection.close()
+            self._open()
+
+    def _fetch(self, sql: str, row_limit: int, deadline: float) -> tuple[tuple[str, ...], list[tuple], bool]:
+        cursor = self._connection.execute(sql)
+        try:
+            if cursor.description is None:
+                raise ValueError("the statement returns no rows: expected one SELECT")
+            columns = tuple(item[0] for item in cursor.description)
+            rows: list[tuple] = []
+            size = 0
+            while batch := cursor.fetchmany(min(_BATCH, row_limit + 1 - len(rows))):
+                rows += batch
+                size += sum(len(value) for row in batch for value in row if isinstance(value, str | bytes))
+                if len(rows) > row_limit or size > RESULT_LIMIT:
+                    return columns, rows[:row_limit], True
+                if time.perf_counter() > deadline:
+                    raise TimeoutError
+            return columns, rows, False
+        finally:
+            cursor.close()
+
+    def _explain(self, failure: Exception, time_limit: float, late: bool) -> str:
+        """One line for the user: refusals and limits named as such, else the engine's own words."""
+        if self._authorizer.refused:
+            return f"refused ({self._authorizer.refused}): only reading queries are run"
+        if isinstance(failure, TimeoutError) or (late and "interrupted" in str(failure)):
+            return f"time limit of {time_limit:g} s exceeded"
+        if isinstance(failure, MemoryError):
+            return "memory limit exceeded"
+        return " ".join(str(failure).split()) or type(failure).__name__
+
+
+def _insert(connection: sqlite3.Connection, schema: Schema, name: str, rows: Iterable[Sequence[Any]]) -> None:
+    table = schema.table(name)
+    if table is None:
+        raise UserError(f"schema {schema.name}: rows are given for an unknown table {name!r}")
+    places = ", ".join("?" * len(table.columns))
+    try:
+        connection.executemany(f"INSERT INTO {quote_identifier(table.name)} VALUES ({places})", rows)
+    except sqlite3.Error as error:
+        raise UserError(f"schema {schema.name}: the rows of {name!r} do not fit: {error}") from error

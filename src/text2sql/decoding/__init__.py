@@ -1,0 +1,1 @@
+"""Decoding: a token-level engine (`engine.py`), and around it text in, SQL out."""

@@ -1,0 +1,101 @@
+"""`Generator`: question and schema in, SQL out. Joins the prompt's form to the token engine; executes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from text2sql.config import DecodingConfig, PromptingConfig
+from text2sql.decoding.engine import Completion, complete
+from text2sql.files import read_json, write_json
+from text2sql.model import GPT, load_model
+from text2sql.prompting.linking import Links
+from text2sql.prompting.prompt import Prompt, PromptEncoder
+from text2sql.prompting.target import TargetError
+from text2sql.schema import Schema
+from text2sql.tokenizer import Tokenizer
+
+PROMPTING_FILE = "prompting.json"
+GENERATION_FILE = "generation_config.json"
+
+
+@dataclass(frozen=True)
+class Request:
+    """A question over a schema; `links` None links names only."""
+
+    question: str
+    schema: Schema
+    links: Links | None = None
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """SQL of one request. `sql` is empty when the model's tokens made none; `error` then says why.
+
+    `target` is the generated target in readable form; `log_probability` is that of its tokens.
+    """
+
+    sql: str
+    target: str
+    log_probability: float
+    error: str | None = None
+
+
+class Generator:
+    """A model with its tokenizer and prompt form."""
+
+    def __init__(self, model: GPT, tokenizer: Tokenizer, form: PromptingConfig) -> None:
+        self.model = model
+        self.tokenizer = tokenizer
+        self.encoder = PromptEncoder(tokenizer, form)
+
+    @classmethod
+    def load(cls, directory: Path | str, device: str = "cpu") -> Generator:
+        """Read a checkpoint folder. Raises UserError for missing, truncated or mismatched files."""
+        directory = Path(directory)
+        tokenizer = Tokenizer.load(directory)
+        form = read_json(directory / PROMPTING_FILE, PromptingConfig)
+        return cls(load_model(directory, device, tokenizer.vocabulary_size), tokenizer, form)
+
+    @staticmethod
+    def write_extras(directory: Path, tokenizer: Tokenizer, form: PromptingConfig) -> None:
+        """Write beside the weights what makes them usable: tokenizer, prompt form, generation options."""
+        tokenizer.save(directory)
+        write_json(directory / PROMPTING_FILE, form)
+        options = {
+            "eos_token_id": tokenizer.special("<|endoftext|>"),
+            "pad_token_id": tokenizer.special("<|pad|>"),
+            "do_sample": False,
+            "max_new_tokens": DecodingConfig().max_new_tokens,
+        }
+        write_json(directory / GENERATION_FILE, options)
+
+    def predict(
+        self, requests: Sequence[Request], options: DecodingConfig | None = None, progress: bool = False
+    ) -> list[list[Prediction]]:
+        """For each request its predictions, best first (one, or as many as there are beams).
+
+        Raises UserError for an empty question or one that does not fit into the context.
+        """
+        options = options or DecodingConfig()
+        budget = self.model.config.context - min(options.max_new_tokens, self.model.config.context // 4)
+        prompts = [self.encoder.prompt(r.question, r.schema, r.links, budget=budget) for r in requests]
+        device_type = next(self.model.parameters()).device.type
+        with torch.autocast(device_type, torch.bfloat16, enabled=device_type == "cuda"):
+            completions = complete(
+                self.model, [p.ids for p in prompts], options, self.encoder.end_id, progress=progress
+            )
+        read = [[self._read(c, prompt) for c in found] for prompt, found in zip(prompts, completions, strict=True)]
+        # Of several beams those that make SQL come first; sorting keeps their order otherwise.
+        return [sorted(found, key=lambda prediction: prediction.error is not None) for found in read]
+
+    def _read(self, completion: Completion, prompt: Prompt) -> Prediction:
+        text = self.tokenizer.decode(completion.ids)
+        try:
+            sql = self.encoder.decode(completion.ids, prompt)
+        except TargetError as error:
+            return Prediction("", text, completion.log_probability, str(error))
+        return Prediction(sql, text, completion.log_probability)

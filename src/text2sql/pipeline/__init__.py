@@ -1,0 +1,1 @@
+"""A whole experiment: configuration in, trained and scored model out. Joins the floors below; computes nothing."""

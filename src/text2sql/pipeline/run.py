@@ -1,0 +1,75 @@
+"""The whole job of one configuration, from data to numbers, going on where an earlier run of it stopped."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from text2sql.config import Config
+from text2sql.data.contents import Contents
+from text2sql.decoding.generator import Generator
+from text2sql.evaluation.report import Report
+from text2sql.pipeline.evaluation import evaluate
+from text2sql.pipeline.sources import data_directory, load_examples, training_examples
+from text2sql.pipeline.stages import Folders, finetune, make_tokenizer, pretrain, stage_checkpoint, validation_examples
+from text2sql.training import TrainingSummary
+
+METRICS_FOLDER = Path("outputs/metrics")
+TRAINER_FILES = ("trainer_state.safetensors", "trainer_state.json")
+
+
+@dataclass
+class Outcome:
+    """What an experiment gave. `interrupted`: it stopped early and can be continued by running it again."""
+
+    checkpoint: Path
+    stages: dict[str, TrainingSummary] = field(default_factory=dict)
+    reports: list[Report] = field(default_factory=list)
+    interrupted: bool = False
+
+
+def run_experiment(config: Config, say: Callable[[str], None], main_process: bool = True) -> Outcome:
+    """Train and evaluate. `say` is told what begins; only the main process writes and evaluates."""
+    folders = Folders.of(config)
+    outcome = Outcome(folders.checkpoint)
+    say("reading data")
+    sets = training_examples(config, progress=main_process)
+    say(f"{sum(map(len, sets)):,} training examples; tokenizer")
+    tokenizer = make_tokenizer(config, sets, folders)
+    summary = pretrain(config, tokenizer, sets, folders)
+    start = None
+    if summary is not None:
+        outcome.stages["pretraining"] = summary
+        if summary.interrupted:
+            outcome.interrupted = True
+            return outcome
+        start = stage_checkpoint(folders, "pretraining")
+    say("instruction tuning")
+    summary = finetune(config, tokenizer, sets, validation_examples(config), folders, start)
+    outcome.stages["finetuning"] = summary
+    outcome.interrupted = summary.interrupted
+    if outcome.interrupted or not main_process:
+        return outcome
+    publish(stage_checkpoint(folders, "finetuning"), folders.checkpoint)
+    generator = Generator.load(
+        folders.checkpoint, "cpu" if config.finetuning.device == "auto" else config.finetuning.device
+    )
+    contents = Contents(data_directory(config))  # keeps tables and indexes that several splits share
+    for wanted in config.evaluation.sets:
+        say(f"evaluating on {wanted.name}, {wanted.split}")
+        examples = load_examples(wanted, config)
+        report = evaluate(generator, examples, contents, config.decoding, config.evaluation, folders.checkpoint)
+        report.save(METRICS_FOLDER / config.name / f"{wanted.name.replace('/', '-')}-{wanted.split}.json")
+        outcome.reports.append(report)
+    return outcome
+
+
+def publish(checkpoint: Path, directory: Path) -> None:
+    """Copy a checkpoint without the trainer's state: what is left is the model to use."""
+    for path in checkpoint.iterdir():
+        if path.is_file() and path.name not in TRAINER_FILES:
+            part = directory / f"{path.name}.part"
+            shutil.copyfile(path, part)
+            part.replace(directory / path.name)

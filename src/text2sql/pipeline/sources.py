@@ -1,0 +1,86 @@
+"""Examples and text of an experiment: sets by name, with what must not be trained on kept out."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from functools import cache
+from pathlib import Path
+
+from text2sql.config import Config, CorpusConfig, SetConfig
+from text2sql.data.corpora import read_corpus
+from text2sql.data.example import Example
+from text2sql.data.leakage import LeakGuard, assert_no_leakage
+from text2sql.data.sets import read_set
+from text2sql.data.spider import executable_only
+from text2sql.errors import UserError
+from text2sql.synthesis.quickstart import examples_dataset
+
+EXAMPLES = Path("examples")
+HELD_OUT = ("clinic", "film_festival")
+"""Example databases that are asked in `test_databases` only."""
+QUESTIONS = "questions"
+"""The corpus of the training questions, schemas and SQL themselves."""
+
+
+@cache
+def _embedded(directory: Path) -> dict[str, list[Example]]:
+    return examples_dataset(directory, seed=1, pairs_per_database=3000, held_out=HELD_OUT)
+
+
+@cache
+def _leak_guard(directory: Path) -> LeakGuard:
+    return LeakGuard.for_directory(directory)
+
+
+def data_directory(config: Config) -> Path:
+    """The folder of the real sets: as configured, or the mirror where nothing was downloaded yet."""
+    directory, mirror = Path(config.data.directory), os.environ.get("TEXT2SQL_DATA_MIRROR", "")
+    if not directory.is_dir() and Path(mirror).is_dir() and mirror:
+        return Path(mirror)
+    return directory
+
+
+def load_examples(wanted: SetConfig, config: Config) -> list[Example]:
+    """One set and split: `examples` is generated from the embedded databases, the others are read."""
+    if wanted.name == "examples":
+        splits = _embedded(EXAMPLES)
+        if wanted.split not in splits:
+            raise UserError(f"examples has no split {wanted.split!r}; it has {', '.join(splits)}")
+        return splits[wanted.split]
+    return read_set(wanted.name, wanted.split, data_directory(config), config.data.skip_bad_lines)
+
+
+def training_examples(config: Config, progress: bool = True) -> list[list[Example]]:
+    """The examples of each set of the mixture whose SQL runs.
+
+    Raises UserError when any is, or speaks of, a question or table that the known evaluation splits hold.
+    """
+    sets = []
+    for wanted in config.data.sets:
+        kept, _ = executable_only(load_examples(wanted, config), progress=progress)
+        sets.append([example for example in kept if example.sql])
+    real = [e for examples in sets for e in examples if e.source != "examples"]
+    if real:
+        assert_no_leakage(real, _leak_guard(data_directory(config)))
+    return sets
+
+
+def corpus_texts(
+    corpus: CorpusConfig, config: Config, megabytes: float, sets: Sequence[list[Example]]
+) -> Iterator[str]:
+    """The texts of one pretraining corpus, without rows that repeat an evaluation table or question."""
+    if corpus.name == QUESTIONS:
+        yield from question_texts(sets)
+    else:
+        directory = data_directory(config)
+        yield from read_corpus(corpus.name, directory, megabytes, keep=_leak_guard(directory).row_is_clean)
+
+
+def question_texts(sets: Sequence[list[Example]]) -> Iterator[str]:
+    """Training questions with the names of their schema, as plain text."""
+    for example in (example for examples in sets for example in examples):
+        tables = (
+            f"{table.words}: " + " | ".join(column.words for column in table.columns) for table in example.schema.tables
+        )
+        yield f"{example.question}\n" + "\n".join(tables).lower()

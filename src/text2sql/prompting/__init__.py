@@ -1,0 +1,1 @@
+"""Schema and question to prompt tokens, canonical SQL to target tokens, and back."""

@@ -1,0 +1,20 @@
+"""Fixtures shared by all tests."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(scope="session")
+def data_mirror() -> Path:
+    """Folder of the real sets; tests that need them are skipped, with the reason, where there is none."""
+    candidates = [os.environ.get("TEXT2SQL_DATA_MIRROR", ""), str(REPOSITORY.parent / "shared" / "data")]
+    for candidate in candidates:
+        if candidate and (Path(candidate) / "wikisql" / "dev.jsonl.gz").is_file():
+            return Path(candidate)
+    pytest.skip("the real WikiSQL and Spider files are not here: set TEXT2SQL_DATA_MIRROR to their folder")

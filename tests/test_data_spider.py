@@ -1,0 +1,142 @@
+"""Spider's files, Spider-Syn and custom sets in Spider's form."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from text2sql.data.spider import (
+    available_splits,
+    executable_only,
+    is_rebuilt,
+    read_spider,
+    read_spider_split,
+    read_spider_syn,
+)
+from text2sql.errors import UserError
+
+PETS = {
+    "db_id": "pets",
+    "table_names": ["pet"],
+    "table_names_original": ["Pet"],
+    "column_names": [[-1, "*"], [0, "pet id"], [0, "weight"]],
+    "column_names_original": [[-1, "*"], [0, "PetID"], [0, "weight"]],
+    "column_types": ["text", "number", "number"],
+    "primary_keys": [1],
+    "foreign_keys": [],
+}
+
+
+def write_spider(folder: Path, questions: list[Any], database_folder: str = "database") -> None:
+    """A set of one database, `pets`, whose question files all hold `questions`."""
+    folder.mkdir(exist_ok=True)
+    (folder / "tables.json").write_text(json.dumps([PETS]))
+    for name in ("train_spider", "train_others", "dev"):
+        (folder / f"{name}.json").write_text(json.dumps(questions))
+    file = folder / database_folder / "pets" / "pets.sqlite"
+    file.parent.mkdir(parents=True)
+    with sqlite3.connect(file) as connection:
+        connection.execute("create table Pet (PetID integer primary key, weight real)")
+
+
+def question(sql: str = "SELECT count(*) FROM pet", **changes: Any) -> dict[str, Any]:
+    return {"question": " How many pets? ", "query": sql, "db_id": "pets", "sql": None, **changes}
+
+
+def test_splits_and_fields(tmp_path: Path) -> None:
+    write_spider(tmp_path, [question()])
+    train = read_spider_split(tmp_path, "train")
+    assert [example.id for example in train] == ["spider/train_spider/0", "spider/train_others/0"]
+    assert {example.split for example in train} == {"train"}
+    (example,) = read_spider_split(tmp_path, "dev")
+    assert (example.question, example.sql, example.source) == ("How many pets?", "SELECT count(*) FROM pet", "spider")
+    assert example.schema.tables[0].columns[0].label == "pet id"
+    assert example.database == str(tmp_path / "database" / "pets" / "pets.sqlite")
+    assert available_splits(tmp_path) == ["train", "train_spider", "train_others", "dev"]
+
+
+def test_rebuilt_databases_are_a_flagged_fallback(tmp_path: Path) -> None:
+    write_spider(tmp_path, [question()], "database_rebuilt")
+    (example,) = read_spider_split(tmp_path, "dev")
+    assert example.database is not None
+    assert is_rebuilt(example)
+    official = tmp_path / "database" / "pets" / "pets.sqlite"
+    official.parent.mkdir(parents=True)
+    official.write_bytes(Path(example.database).read_bytes())
+    (example,) = read_spider_split(tmp_path, "dev")
+    assert not is_rebuilt(example)
+
+
+def test_queries_that_do_not_run_are_dropped(tmp_path: Path) -> None:
+    write_spider(tmp_path, [question(), question("SELECT colour FROM pet"), question("SELECT weight FROM Pet")])
+    kept, failed = executable_only(read_spider_split(tmp_path, "dev"))
+    assert [example.id for example in kept] == ["spider/dev/0", "spider/dev/2"]
+    assert len(failed) == 1
+    assert failed[0].startswith("spider/dev/1: no such column")
+
+
+def test_a_custom_set_may_lie_anywhere(tmp_path: Path) -> None:
+    write_spider(tmp_path / "tables here", [question()])
+    databases = tmp_path / "tables here" / "database"
+    (tmp_path / "q.json").write_text(json.dumps([question(), question(db_id="pets")]))
+    examples = read_spider(tmp_path / "q.json", tmp_path / "tables here" / "tables.json", databases, "new", "mine")
+    assert [example.id for example in examples] == ["mine/new/0", "mine/new/1"]
+    assert examples[0].database == str(databases / "pets" / "pets.sqlite")
+    assert (
+        read_spider(tmp_path / "q.json", tmp_path / "tables here" / "tables.json", tmp_path, "new", "mine")[0].database
+        is None
+    )
+
+
+@pytest.mark.parametrize(
+    ("entry", "reason"),
+    [
+        (question(db_id="zoo"), "database 'zoo' is not in tables.json"),
+        ({"question": "q", "db_id": "pets"}, "field 'query' is missing"),
+        (question(question=""), "must be text that is not empty"),
+        (question(question=None), "must be text that is not empty"),
+        ("text", "string indices"),
+    ],
+)
+def test_bad_entries_are_named(tmp_path: Path, entry: Any, reason: str) -> None:
+    write_spider(tmp_path, [question(), entry])
+    with pytest.raises(UserError, match=rf"dev.json, entry 1 \(from 0\): .*{reason}"):
+        read_spider_split(tmp_path, "dev")
+    skipped: list[str] = []
+    assert len(read_spider_split(tmp_path, "dev", skipped)) == len(skipped) == 1
+
+
+def test_broken_and_missing_files(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"tables.json\[.gz\] not found: run ./scripts/download_data.sh spider"):
+        read_spider_split(tmp_path, "dev")
+    with pytest.raises(UserError, match="no split 'test'; it has train, train_spider, train_others, dev"):
+        read_spider_split(tmp_path, "test")
+    write_spider(tmp_path, [])
+    (tmp_path / "dev.json").write_text('[{"question": 1},\n {"question": }]')
+    with pytest.raises(UserError, match=r"dev.json: not valid JSON .*line 2"):
+        read_spider_split(tmp_path, "dev")
+    (tmp_path / "dev.json").write_text('{"question": 1}')
+    with pytest.raises(UserError, match="expected a list of questions"):
+        read_spider_split(tmp_path, "dev")
+    (tmp_path / "tables.json").write_text('[{"db_id": "pets"}]')
+    with pytest.raises(UserError, match="'pets' is not in Spider's form"):
+        read_spider_split(tmp_path, "dev")
+
+
+@pytest.mark.data
+def test_real_spider(data_mirror: Path) -> None:
+    train, dev = (read_spider_split(data_mirror / "spider", split) for split in ("train", "dev"))
+    syn = read_spider_syn(data_mirror / "spider_syn_train", data_mirror / "spider", "train")
+    assert (len(train), len(dev), len(syn)) == (8_659, 1_034, 6_974)
+    assert all(example.database for example in train + dev + syn)
+    assert sum(map(is_rebuilt, dev)) == 62  # wta_1
+    assert len({example.id for example in train + dev + syn}) == 8_659 + 1_034 + 6_974
+    kept, failed = executable_only(train)
+    assert len(kept) == 8_656
+    assert [message.split(":")[0] for message in failed] == [
+        f"spider/train_spider/{number}" for number in (3153, 4513, 4514)
+    ]
