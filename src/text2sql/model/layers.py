@@ -90,9 +90,18 @@ def _attend_blockwise(queries: Tensor, keys: Tensor, values: Tensor, mask: Tenso
     blocks = []
     for start in range(0, tokens, BLOCK):
         end = min(start + BLOCK, tokens)
-        scores = queries[:, :, start:end] @ keys[:, :, :end].transpose(-1, -2) + mask[..., start:end, :end]
-        blocks.append(torch.softmax(scores, dim=-1) @ values[:, :, :end])
+        begin = _first_visible(mask[..., start, :end])
+        scores = queries[:, :, start:end] @ keys[:, :, begin:end].transpose(-1, -2) + mask[..., start:end, begin:end]
+        blocks.append(torch.softmax(scores, dim=-1) @ values[:, :, begin:end])
     return torch.cat(blocks, dim=2)
+
+
+def _first_visible(mask: Tensor) -> int:
+    """The earliest key that any row's query looks at, [..., S]: packed documents do not see the ones before them.
+
+    Asked of a block's first query, it holds for the block: later queries belong to the same documents or later ones.
+    """
+    return int((mask == 0).reshape(-1, mask.shape[-1]).any(dim=0).int().argmax())
 
 
 def additive_mask(visible: Tensor, dtype: torch.dtype) -> Tensor:
