@@ -35,6 +35,10 @@ class Database(ABC):
     """Short name, such as the file's stem."""
     dialect: str
     """Name of the SQL dialect as sqlglot spells it."""
+    url: str
+    """Where the database is, fit to be shown: without a password."""
+    warnings: tuple[str, ...] = ()
+    """What its user should know, such as a role that may write; one sentence each."""
 
     @property
     @abstractmethod
@@ -47,6 +51,18 @@ class Database(ABC):
 
         Never raises for bad SQL: syntax errors, refused statements, limits that fire are `error` of the result.
         """
+
+    def translate(self, sql: str) -> str:
+        """The model's SQL, SQLite's dialect, in this database's own. Raises UserError for SQL that has no equal."""
+        return sql
+
+    @abstractmethod
+    def cancel(self) -> None:
+        """Stop the query that another thread is running, if any; its result is an error that says so."""
+
+    @abstractmethod
+    def row_count(self, table: str) -> int | None:
+        """About how many rows a table has, without reading it all; None where that is not known quickly."""
 
     @abstractmethod
     def distinct_values(self, table: str, column: str, limit: int) -> list[Any]:

@@ -9,6 +9,7 @@ predictions of unknown origin `text2sql.evaluation` adds worker processes that a
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
 import threading
 import time
@@ -27,6 +28,8 @@ _INSTRUCTIONS = 500
 """Engine instructions between two looks at the clock: a few microseconds, unless each moves megabytes."""
 RESULT_LIMIT = 256 * 2**20
 """Bytes of text and blobs kept of one result; later rows are cut off and the result is marked truncated."""
+COUNTING_SECONDS = 0.3
+"""How long the rows of one table are counted."""
 _BATCH = 32
 """Rows fetched before sizes and clock are looked at."""
 
@@ -42,6 +45,7 @@ class SQLiteDatabase(Database):
         Raises UserError when the file is missing, is no SQLite database or needs recovery.
         """
         self.path = Path(path)
+        self.url = f"sqlite:///{path}"
         if not self.path.is_file():
             raise UserError(f"database {self.path} not found: give the path of a SQLite file")
         if needs_recovery(self.path):
@@ -61,6 +65,7 @@ class SQLiteDatabase(Database):
             _insert(connection, schema, name, values)
         database = cls.__new__(cls)
         database.path = Path(":memory:")
+        database.url = "sqlite:///:memory:"
         database.schema = schema
         database._prepare(schema.name, "replace")
         database._adopt(connection)
@@ -72,6 +77,7 @@ class SQLiteDatabase(Database):
         self._lock = threading.Lock()
         self._authorizer = Authorizer()
         self._snapshot: tuple[int, ...] | None = None
+        self._cancelled = False
 
     def _open(self) -> None:
         self._snapshot = file_state(self.path)
@@ -104,6 +110,7 @@ class SQLiteDatabase(Database):
         with self._lock:
             self._reopen_if_changed()
             self._authorizer.refused = None
+            self._cancelled = False
             start = time.perf_counter()
             deadline = start + time_limit
             self._connection.set_progress_handler(lambda: time.perf_counter() > deadline, _INSTRUCTIONS)
@@ -127,6 +134,17 @@ class SQLiteDatabase(Database):
         if result.error:
             raise UserError(f"database {self.name}: the values of {table}.{column} cannot be read: {result.error}")
         return [row[0] for row in result.rows]
+
+    def cancel(self) -> None:
+        """See `Database.cancel`. A query that has not begun when this is called is not stopped."""
+        self._cancelled = True
+        with contextlib.suppress(sqlite3.ProgrammingError):  # closed meanwhile
+            self._connection.interrupt()
+
+    def row_count(self, table: str) -> int | None:
+        """See `Database.row_count`: exact for up to a million rows or so, None where counting takes longer."""
+        counted = self.run(f"SELECT count(*) FROM {quote_identifier(table)}", COUNTING_SECONDS, 1)
+        return None if counted.error else counted.rows[0][0]
 
     def close(self) -> None:
         """Free the connection; a second call does nothing."""
@@ -165,6 +183,8 @@ class SQLiteDatabase(Database):
         """One line for the user: refusals and limits named as such, else the engine's own words."""
         if self._authorizer.refused:
             return f"refused ({self._authorizer.refused}): only reading queries are run"
+        if self._cancelled:
+            return "cancelled"
         if isinstance(failure, TimeoutError) or (late and "interrupted" in str(failure)):
             return f"time limit of {time_limit:g} s exceeded"
         if isinstance(failure, MemoryError):
