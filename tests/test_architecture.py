@@ -13,8 +13,8 @@ FLOORS = {
     "prompting": 1, "database": 1, "model": 1,
     "decoding": 2, "data": 2,
     "training": 3, "evaluation": 3,
-    "synthesis": 4,
-    "pipeline": 5,
+    "synthesis": 4, "assistant": 4,
+    "pipeline": 5, "server": 5,
     "cli": 6,
 }  # fmt: skip
 

@@ -19,7 +19,10 @@ VERBS = {
     "score": "score a file of predictions without a model",
     "compare": "compare two evaluation reports, example by example",
     "predict": "write the SQL for a file of questions",
-    "ask": "ask one question of a database: SQL and rows",
+    "ask": "ask one question of a database: SQL, rows and a sentence",
+    "chat": "ask a database question after question in the terminal",
+    "serve": "a web page and an API to ask a database",
+    "mcp": "a Model Context Protocol server that asks a database",
     "tokenizer": "train, use and inspect the BPE tokenizer",
     "data": "download, count and check the data sets",
 }
