@@ -6,10 +6,9 @@ import argparse
 from pathlib import Path
 
 from text2sql.config import DecodingConfig
-from text2sql.decoding.generator import PROMPTING_FILE, Generator
+from text2sql.decoding.checkpoints import newest_checkpoint
+from text2sql.decoding.generator import Generator
 from text2sql.errors import UserError
-
-CHECKPOINTS = Path("outputs/checkpoints")
 
 
 def add_model_arguments(parser: argparse.ArgumentParser) -> None:
@@ -47,11 +46,3 @@ def load_generator(arguments: argparse.Namespace) -> tuple[Generator, Path]:
     if not directory.is_dir():
         raise UserError(f"checkpoint folder {directory} not found; train one with ./scripts/train.sh")
     return Generator.load(directory, arguments.device), directory
-
-
-def newest_checkpoint() -> Path:
-    """The finished checkpoint that was written last."""
-    found = sorted(CHECKPOINTS.glob(f"*/{PROMPTING_FILE}"), key=lambda path: path.stat().st_mtime)
-    if not found:
-        raise UserError("there is no checkpoint yet: train one with ./scripts/train.sh, or give --checkpoint DIR")
-    return found[-1].parent

@@ -16,6 +16,9 @@ from text2sql.model import GPT, KVCache
 LogitsMask = Callable[[int, list[int]], Tensor | None]
 """(prompt's index in the caller's list, tokens so far) -> bool [V], True where a token may follow; None: all may."""
 
+OnTokens = Callable[[int, list[int]], None]
+"""(prompt's index in the caller's list, tokens so far of its best completion): called after every step."""
+
 
 @dataclass
 class Completion:

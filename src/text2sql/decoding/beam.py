@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 import torch
 
-from text2sql.decoding.batch import Completion, DecodingBatch, LogitsMask, PromptTokens, allowed_tokens
+from text2sql.decoding.batch import Completion, DecodingBatch, LogitsMask, OnTokens, PromptTokens, allowed_tokens
 from text2sql.decoding.sampling import NEVER
 from text2sql.model import GPT
 
@@ -65,6 +65,10 @@ class BeamSearch:
             self.completions = (self.completions + best_first(unfinished))[: self.width]
             self.beginnings = []
 
+    def best_ids(self) -> list[int]:
+        """The tokens that look best now: those of the likeliest beginning, in the end of the best completion."""
+        return (self.beginnings or self.completions)[0].ids
+
     def _ended(self) -> bool:
         if not self.beginnings or len(self.beginnings[0].ids) >= self.prompt.limit:
             return True
@@ -78,7 +82,12 @@ def best_first(completions: Sequence[Completion]) -> list[Completion]:
 
 
 def beam_search(
-    model: GPT, prompts: Sequence[PromptTokens], width: int, end_id: int, mask: LogitsMask | None
+    model: GPT,
+    prompts: Sequence[PromptTokens],
+    width: int,
+    end_id: int,
+    mask: LogitsMask | None,
+    on_tokens: OnTokens | None = None,
 ) -> list[list[Completion]]:
     """At most `width` completions of each prompt, best first; fewer only where `mask` leaves fewer."""
     batch = DecodingBatch(model, prompts, copies=width)
@@ -90,6 +99,8 @@ def beam_search(
         for search, candidates in zip(in_batch, _candidates(batch, in_batch, width, mask), strict=True):
             if search.beginnings:
                 search.advance(candidates)
+                if on_tokens is not None:
+                    on_tokens(search.prompt.index, search.best_ids())
         running = [search for search in searches if search.beginnings]
         if not running:
             return [search.completions for search in searches]

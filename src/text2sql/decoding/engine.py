@@ -15,13 +15,13 @@ import torch
 from tqdm import tqdm
 
 from text2sql.config import DecodingConfig
-from text2sql.decoding.batch import Completion, DecodingBatch, LogitsMask, PromptTokens, allowed_tokens
+from text2sql.decoding.batch import Completion, DecodingBatch, LogitsMask, OnTokens, PromptTokens, allowed_tokens
 from text2sql.decoding.beam import beam_search
 from text2sql.decoding.sampling import NEVER, draw, sampling_logits, uniform_draws
 from text2sql.errors import UserError
 from text2sql.model import GPT
 
-__all__ = ["Completion", "LogitsMask", "complete"]
+__all__ = ["Completion", "LogitsMask", "OnTokens", "complete"]
 
 
 def complete(
@@ -31,14 +31,15 @@ def complete(
     end_id: int,
     progress: bool = False,
     logits_mask: LogitsMask | None = None,
+    on_tokens: OnTokens | None = None,
 ) -> list[list[Completion]]:
     """Complete every prompt: `num_beams` completions of each, best first, or the one of greedy or sampled decoding.
 
     A completion ends with `end_id` (not part of its ids), after `max_new_tokens` (the end token counts) or where the
     model's context ends. `do_sample` with a temperature above 0 samples, seeded by `seed` and the prompt's place in
     the list; `temperature`, `top_k` and `top_p` matter only then. `logits_mask` restricts next tokens; where it
-    allows none, the completion ends unfinished. Raises UserError for impossible options and for a prompt that is
-    empty or leaves no room in the context.
+    allows none, the completion ends unfinished. `on_tokens` sees each prompt's best tokens so far. Raises UserError
+    for impossible options and for a prompt that is empty or leaves no room in the context.
     """
     check_options(options)
     requests = [_request(index, ids, options, model.config.context) for index, ids in enumerate(prompts)]
@@ -48,9 +49,9 @@ def complete(
         for start in range(0, len(requests), options.batch_size):
             batch = requests[start : start + options.batch_size]
             if options.num_beams > 1:
-                completed = beam_search(model, batch, options.num_beams, end_id, logits_mask)
+                completed = beam_search(model, batch, options.num_beams, end_id, logits_mask, on_tokens)
             else:
-                completed = decode_one_each(model, batch, options, end_id, logits_mask)
+                completed = decode_one_each(model, batch, options, end_id, logits_mask, on_tokens)
             for request, completions in zip(batch, completed, strict=True):
                 results[request.index] = completions
             bar.update(len(batch))
@@ -118,7 +119,12 @@ class Answer:
 
 
 def decode_one_each(
-    model: GPT, prompts: Sequence[PromptTokens], options: DecodingConfig, end_id: int, mask: LogitsMask | None
+    model: GPT,
+    prompts: Sequence[PromptTokens],
+    options: DecodingConfig,
+    end_id: int,
+    mask: LogitsMask | None,
+    on_tokens: OnTokens | None = None,
 ) -> list[list[Completion]]:
     """One completion of each prompt: greedy, or sampled where the options say so."""
     sampled = options.do_sample and options.temperature > 0
@@ -132,6 +138,8 @@ def decode_one_each(
         for answer, token, log_probability in zip(in_batch, tokens, log_probabilities, strict=True):
             if not answer.done:
                 answer.append(token, log_probability, end_id)
+                if on_tokens is not None:
+                    on_tokens(answer.prompt.index, answer.ids)
         running = [row for row, answer in enumerate(in_batch) if not answer.done]
         if not running:
             return [[Completion(answer.ids, answer.log_probability, answer.finished)] for answer in answers]

@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 
 from text2sql.config import DecodingConfig, PromptingConfig
-from text2sql.decoding.engine import Completion, complete
+from text2sql.decoding.engine import Completion, OnTokens, complete
 from text2sql.files import read_json, write_json
 from text2sql.model import GPT, load_model
 from text2sql.prompting.linking import Links
 from text2sql.prompting.prompt import Prompt, PromptEncoder
-from text2sql.prompting.target import TargetError
+from text2sql.prompting.reading import PieceReader
+from text2sql.prompting.target import Mentions, Piece, TargetError
 from text2sql.schema import Schema
 from text2sql.tokenizer import Tokenizer
 
 PROMPTING_FILE = "prompting.json"
 GENERATION_FILE = "generation_config.json"
+
+OnPieces = Callable[[int, list[Piece], Mentions], None]
+"""(request's index, pieces so far of its best prediction, what its values point at): called after every step."""
 
 
 @dataclass(frozen=True)
@@ -74,23 +78,39 @@ class Generator:
         write_json(directory / GENERATION_FILE, options)
 
     def predict(
-        self, requests: Sequence[Request], options: DecodingConfig | None = None, progress: bool = False
+        self,
+        requests: Sequence[Request],
+        options: DecodingConfig | None = None,
+        progress: bool = False,
+        on_pieces: OnPieces | None = None,
     ) -> list[list[Prediction]]:
         """For each request its predictions, best first (one, or as many as there are beams).
 
+        `on_pieces` is called while the model writes, for instance to show the SQL so far.
         Raises UserError for an empty question or one that does not fit into the context.
         """
         options = options or DecodingConfig()
         budget = self.model.config.context - min(options.max_new_tokens, self.model.config.context // 4)
         prompts = [self.encoder.prompt(r.question, r.schema, r.links, budget=budget) for r in requests]
         device_type = next(self.model.parameters()).device.type
+        on_tokens = self._token_reader(prompts, on_pieces) if on_pieces is not None else None
         with torch.autocast(device_type, torch.bfloat16, enabled=device_type == "cuda"):
             completions = complete(
-                self.model, [p.ids for p in prompts], options, self.encoder.end_id, progress=progress
+                self.model,
+                [p.ids for p in prompts],
+                options,
+                self.encoder.end_id,
+                progress=progress,
+                on_tokens=on_tokens,
             )
         read = [[self._read(c, prompt) for c in found] for prompt, found in zip(prompts, completions, strict=True)]
         # Of several beams those that make SQL come first; sorting keeps their order otherwise.
         return [sorted(found, key=lambda prediction: prediction.error is not None) for found in read]
+
+    def _token_reader(self, prompts: Sequence[Prompt], on_pieces: OnPieces) -> OnTokens:
+        """Reads tokens so far into pieces for `on_pieces`."""
+        readers = [PieceReader(self.encoder, prompt) for prompt in prompts]
+        return lambda index, ids: on_pieces(index, readers[index].read_beginning(ids), prompts[index].mentions)
 
     def _read(self, completion: Completion, prompt: Prompt) -> Prediction:
         text = self.tokenizer.decode(completion.ids)

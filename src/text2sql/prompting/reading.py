@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -51,6 +52,13 @@ class PieceReader:
             if piece is not None:
                 pieces.append(piece)
         return pieces
+
+    def read_beginning(self, ids: Sequence[int]) -> list[Piece]:
+        """The pieces of an answer that is still being written: of its longest beginning that can be read."""
+        for end in range(len(ids), 0, -1):
+            with contextlib.suppress(TargetError):
+                return self.read(ids[:end])
+        return []
 
     def _special(self, name: str, ids: Sequence[int], at: int, pieces: list[Piece]) -> tuple[Piece | None, int]:
         inner = name[2:-2] if name.startswith("<|") else name[1:-1]
