@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
@@ -22,17 +22,18 @@ from text2sql.tokenizer import Tokenizer
 PROMPTING_FILE = "prompting.json"
 GENERATION_FILE = "generation_config.json"
 
-OnPieces = Callable[[int, list[Piece], Mentions], None]
-"""(request's index, pieces so far of its best prediction, what its values point at): called after every step."""
+OnPieces = Callable[[list[Piece], Mentions], None]
+"""(pieces so far of the best prediction, what its values point at): called after every step; must not raise."""
 
 
 @dataclass(frozen=True)
 class Request:
-    """A question over a schema; `links` None links names only."""
+    """A question over a schema; `links` None links names only; `on_pieces` watches the model write."""
 
     question: str
     schema: Schema
     links: Links | None = None
+    on_pieces: OnPieces | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True)
@@ -78,22 +79,17 @@ class Generator:
         write_json(directory / GENERATION_FILE, options)
 
     def predict(
-        self,
-        requests: Sequence[Request],
-        options: DecodingConfig | None = None,
-        progress: bool = False,
-        on_pieces: OnPieces | None = None,
+        self, requests: Sequence[Request], options: DecodingConfig | None = None, progress: bool = False
     ) -> list[list[Prediction]]:
         """For each request its predictions, best first (one, or as many as there are beams).
 
-        `on_pieces` is called while the model writes, for instance to show the SQL so far.
         Raises UserError for an empty question or one that does not fit into the context.
         """
         options = options or DecodingConfig()
         budget = self.model.config.context - min(options.max_new_tokens, self.model.config.context // 4)
         prompts = [self.encoder.prompt(r.question, r.schema, r.links, budget=budget) for r in requests]
         device_type = next(self.model.parameters()).device.type
-        on_tokens = self._token_reader(prompts, on_pieces) if on_pieces is not None else None
+        on_tokens = self._token_reader(requests, prompts)
         with torch.autocast(device_type, torch.bfloat16, enabled=device_type == "cuda"):
             completions = complete(
                 self.model,
@@ -107,10 +103,17 @@ class Generator:
         # Of several beams those that make SQL come first; sorting keeps their order otherwise.
         return [sorted(found, key=lambda prediction: prediction.error is not None) for found in read]
 
-    def _token_reader(self, prompts: Sequence[Prompt], on_pieces: OnPieces) -> OnTokens:
-        """Reads tokens so far into pieces for `on_pieces`."""
-        readers = [PieceReader(self.encoder, prompt) for prompt in prompts]
-        return lambda index, ids: on_pieces(index, readers[index].read_beginning(ids), prompts[index].mentions)
+    def _token_reader(self, requests: Sequence[Request], prompts: Sequence[Prompt]) -> OnTokens | None:
+        """Reads tokens so far into pieces, for the requests that watch."""
+        if not any(request.on_pieces for request in requests):
+            return None
+
+        def read(index: int, ids: list[int]) -> None:
+            on_pieces, prompt = requests[index].on_pieces, prompts[index]
+            if on_pieces is not None:
+                on_pieces(PieceReader(self.encoder, prompt).read_beginning(ids), prompt.mentions)
+
+        return read
 
     def _read(self, completion: Completion, prompt: Prompt) -> Prediction:
         text = self.tokenizer.decode(completion.ids)
