@@ -7,7 +7,7 @@ BRIDGE, section 3.3). The index is built from plain values, so nothing here know
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -58,6 +58,11 @@ class ValueIndex:
 
     def __len__(self) -> int:
         return len(self._places)
+
+    def texts(self) -> Iterator[str]:
+        """The indexed texts, as the database spells them, for instance to find one that a word nearly is."""
+        for places in self._places.values():
+            yield from dict.fromkeys(places.values())
 
     def find(self, question: str, words: Sequence[Word]) -> list[Cell]:
         """Cells equal to some n-gram of the question's words, longest first; a shorter match inside is dropped."""
