@@ -140,8 +140,10 @@ def test_what_cannot_be_opened_is_a_user_error(tmp_path: Path) -> None:
         connect(str(tmp_path / "text.sqlite"))
     with pytest.raises(UserError, match="not found"):
         connect(str(tmp_path))
-    with pytest.raises(UserError, match="not supported"):
+    with pytest.raises(UserError, match="driver is not installed"):
         connect("oracle://host/name")
+    with pytest.raises(UserError, match="driver is not installed"):
+        connect("nosuch://user:secret@host/name")
 
 
 def test_reading_leaves_no_trace_even_in_write_ahead_mode(tmp_path: Path) -> None:

@@ -8,13 +8,24 @@ from text2sql.errors import UserError
 
 
 def connect(url_or_path: str) -> Database:
-    """Open `sqlite:///relative.sqlite`, `sqlite:////absolute.sqlite` or a plain path to a SQLite file.
+    """Open a plain path to a SQLite file, or a URL: `sqlite:///file`, `duckdb:///file`, or another of SQLAlchemy's.
 
-    Raises UserError when the file is missing or is no SQLite database, and for other engines.
+    A relative path has three slashes before it, an absolute one four. Raises UserError when the database cannot be
+    opened: a missing file, a server that does not answer, a driver that is not installed.
     """
     scheme, separator, rest = str(url_or_path).partition("://")
     if not separator:
         return SQLiteDatabase(url_or_path)
-    if scheme != "sqlite":
-        raise UserError(f"{scheme}:// databases are not supported; give a SQLite file or sqlite:///path")
-    return SQLiteDatabase(rest.removeprefix("/"))
+    if scheme == "sqlite":
+        return SQLiteDatabase(rest.removeprefix("/"))
+    return _by_sqlalchemy(str(url_or_path), scheme)
+
+
+def _by_sqlalchemy(url: str, scheme: str) -> Database:
+    """Imported when needed: SQLAlchemy and DuckDB are an extra."""
+    try:
+        from text2sql.database.isolated import IsolatedDatabase
+        from text2sql.database.sqlalchemy_database import SQLAlchemyDatabase
+    except ImportError as error:
+        raise UserError(f"{scheme}:// databases need SQLAlchemy: pip install 'text2sql[db]'") from error
+    return IsolatedDatabase(url) if scheme.startswith("duckdb") else SQLAlchemyDatabase(url)
