@@ -32,7 +32,7 @@ _POLITE = re.compile(
 _WRITING = re.compile(
     r"(delete|erase|truncate|insert|update(?! me\b)|overwrite|drop|alter|rename|destroy|wipe|grant|revoke|vacuum|"
     r"(remove|modify|change|replace|edit|create|make)(?! me\b| a list| a table of| a chart| a plot| a report)|"
-    r"add(?! up\b)|set (the |all |every |each |its |their |\w+ ?=|\w+ to\b))\b"
+    r"add(?! up\b)|set (the |all |every |each |its |their |\w+ (?:to\b|\d)))\b"
 )
 
 

@@ -72,8 +72,9 @@ def readings(predictions: Sequence[Prediction]) -> list[Alternative]:
     the share that other readings hold. It rises with p, falls with every rival's probability, and is p when there is
     no rival. Probabilities that come from one beam stand for themselves; those outside the beams are already in p.
     """
-    masses: dict[str, float] = {}
+    best = max((prediction.log_probability for prediction in predictions), default=0.0)
+    masses: dict[str, float] = {}  # relative to the best beam's: long SQL has probabilities under the smallest float
     for prediction in predictions:
-        masses[prediction.sql] = masses.get(prediction.sql, 0.0) + exp(min(0.0, prediction.log_probability))
-    total = sum(masses.values()) or 1.0
-    return [Alternative(sql, min(1.0, mass * mass / total)) for sql, mass in masses.items() if sql]
+        masses[prediction.sql] = masses.get(prediction.sql, 0.0) + exp(prediction.log_probability - best)
+    total = sum(masses.values())
+    return [Alternative(sql, min(1.0, exp(best) * mass * mass / total)) for sql, mass in masses.items() if sql]

@@ -12,6 +12,8 @@ from text2sql.prompting.linking import Links
 from text2sql.prompting.words import Word, normalise, split_words, stem
 from text2sql.schema import Schema
 
+_PUNCTUATION = " ?.!,;:'\"()"
+
 
 def linked_items(question: str, links: Links, sql: str, schema: Schema, dialect: str) -> tuple[LinkedItem, ...]:
     """Tables and columns that the SQL uses, then those that the question names exactly, then matching cells.
@@ -28,7 +30,7 @@ def linked_items(question: str, links: Links, sql: str, schema: Schema, dialect:
     for cell in cells:
         table, column = schema.columns[cell.column]
         text = question[words[cell.first_word].start : words[cell.last_word].end]
-        items.append(LinkedItem("cell", table.name, column.name, cell.text, text))
+        items.append(LinkedItem("cell", table.name, column.name, cell.text, text.strip(_PUNCTUATION)))
     return tuple(items)
 
 

@@ -86,7 +86,7 @@ def name_suggestions(question: str, schema: Schema, links: Links, values: Sequen
     found = []
     for word in unlinked_words(question, schema, links):
         near = closest(word, [*names, *parts]) or closest(word, values)
-        if near:
+        if near and not any(_inflected(word, name) for name in near):
             found.append(Suggestion(word, near))
     return found
 
@@ -141,6 +141,12 @@ def _column_texts(database: Database, table: str, column: str) -> list[str]:
 
 def _fold(text: str) -> str:
     return " ".join(map(stem, normalise(text).split()))
+
+
+def _inflected(word: str, name: str) -> bool:
+    """Whether a word is a name with another ending, as "released" is of `release`: no misspelling."""
+    one, other = normalise(word), normalise(name)
+    return one.startswith(other) or other.startswith(one)
 
 
 def _parts(name: str) -> list[str]:
