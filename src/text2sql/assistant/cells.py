@@ -12,7 +12,10 @@ from typing import Any
 LONGEST_TEXT = 80
 """Characters of a text value that a sentence shows."""
 _ISO_DATE = re.compile(r"(\d{4})-(\d{2})-(\d{2})(?:[T ](\d{2}:\d{2})(?::\d{2}(?:\.\d+)?)?)?")
-_MONTHS = "January February March April May June July August September October November December".split()
+_MONTHS = (
+    "January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November",
+    "December",
+)  # fmt: skip
 
 
 def cell(value: Any, plain: bool = False) -> str:
@@ -43,7 +46,7 @@ def number(value: int | float | Decimal, plain: bool = False) -> str:
     if abs(value) >= 10**15 or abs(value) < 10**-6:
         return f"{value:.2e}"
     digits = 2 if abs(value) >= 1 else 2 - math.floor(math.log10(abs(value)))
-    return f"{value:,.{digits}f}".rstrip("0").rstrip(".")
+    return f"{value:{'' if plain else ','}.{digits}f}".rstrip("0").rstrip(".")
 
 
 def date(text: str) -> str:

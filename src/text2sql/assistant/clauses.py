@@ -34,16 +34,22 @@ _EXTREMES = {
     "area": ("largest", "smallest"),
     "population": ("largest", "smallest"),
 }
-_NUMBER_VERBS = {
+_NUMBER_VERBS: dict[type[exp.Expr], str] = {
     exp.EQ: "is {}", exp.NEQ: "is not {}", exp.NullSafeEQ: "is {}", exp.NullSafeNEQ: "is not {}",
     exp.GT: "is above {}", exp.GTE: "is at least {}", exp.LT: "is below {}", exp.LTE: "is at most {}",
 }  # fmt: skip
-_TIME_VERBS = {
+_TIME_VERBS: dict[type[exp.Expr], str] = {
     exp.GT: "after {}", exp.GTE: "{} or later", exp.LT: "before {}", exp.LTE: "{} or earlier",
 }  # fmt: skip
-_MIRRORED = {exp.GT: exp.LT, exp.LT: exp.GT, exp.GTE: exp.LTE, exp.LTE: exp.GTE}
+_MIRRORED: dict[type[exp.Expr], type[exp.Binary]] = {
+    exp.EQ: exp.EQ, exp.GT: exp.LT, exp.LT: exp.GT, exp.GTE: exp.LTE, exp.LTE: exp.GTE,
+}  # fmt: skip
 COMPARISONS = tuple(_NUMBER_VERBS)
 _ARITHMETIC = {exp.Add: "plus", exp.Sub: "minus", exp.Mul: "times", exp.Div: "divided by"}
+_TRUTH = {
+    "1": True, "true": True, "'t'": True, "'y'": True, "'yes'": True,
+    "0": False, "false": False, "'f'": False, "'n'": False, "'no'": False,
+}  # fmt: skip
 _WRAPPERS = (exp.Paren, exp.Cast, exp.TryCast, exp.Collate, exp.AnyValue, exp.Lower, exp.Upper, exp.Trim, exp.Round)
 _AMBIGUOUS = re.compile(r"[,;:“”\"'()]| (and|or|is|of|with) |\(empty\)")
 
@@ -71,7 +77,9 @@ class Clauses(ABC):
             return words_of(node.name)
         source, column = resolved
         words = column_words(column)
-        if (source == self.subject and not self.owners) or (len(self.scope.sources) == 1 and source in self.scope.sources):
+        if (source == self.subject and not self.owners) or (
+            len(self.scope.sources) == 1 and source in self.scope.sources
+        ):
             return words
         owner = self.scope.relation(source)
         if is_name(column, source.noun):
@@ -113,9 +121,12 @@ class Clauses(ABC):
     def count_noun(self, node: exp.Count) -> str:
         """What a COUNT counts, in the plural: `albums`, `different genres`."""
         inner = node.this
+        if self.scope.finest(self.scope.sources) is None and not isinstance(inner, exp.Distinct):
+            nouns = [source.noun for source in self.scope.sources]
+            return f"combinations of {joined(nouns)}" if len(nouns) > 1 and "row" not in nouns else "rows"
         if isinstance(inner, exp.Distinct):
             return "different " + joined([self.kind_of(e) for e in inner.expressions])
-        resolved = self.scope.resolve(inner) if isinstance(inner, exp.Column) else None
+        resolved = self.scope.resolve(inner)
         if resolved is None or not resolved[0].table:
             return self.counted()
         source, column = resolved
@@ -123,7 +134,7 @@ class Clauses(ABC):
 
     def kind_of(self, node: exp.Expr) -> str:
         """What an expression's different values are, in the plural: a key stands for its row."""
-        resolved = self.scope.resolve(node) if isinstance(node, exp.Column) else None
+        resolved = self.scope.resolve(node)
         if resolved and resolved[0].table and resolved[0].table.primary_key == (resolved[1].name,):
             return resolved[0].nouns
         return plural(re.sub(r" ID$", "", self.term(node)))
@@ -142,7 +153,7 @@ class Clauses(ABC):
         node = unwrapped(node) if node is not None else None
         while isinstance(node, exp.Min | exp.Max | exp.Avg | exp.Alias | exp.Paren):
             node = unwrapped(node.this)
-        resolved = self.scope.resolve(node) if isinstance(node, exp.Column) else None
+        resolved = self.scope.resolve(node)
         return resolved[1] if resolved else None
 
     def operand(self, node: exp.Expr, column: Column | None = None) -> str:
@@ -197,12 +208,12 @@ class Clauses(ABC):
     def same_column(self, node: exp.Expr) -> tuple[exp.Expr, list[str]] | None:
         """Column and values of `a = 1 OR a = 2`."""
         equalities = [p.unnest() for p in node.flatten()] if isinstance(node, exp.Or) else []
-        columns = {e.left.sql() if isinstance(e, exp.EQ) else str(id(e)) for e in equalities}
+        columns = {e.this.sql() if isinstance(e, exp.EQ) else str(id(e)) for e in equalities}
         if len(columns) != 1:
             return None
-        column = self.column_of(equalities[0].left)
-        values = [self.value(e.right, column) for e in equalities]
-        return (equalities[0].left, [v for v in values if v]) if all(values) and column else None
+        column = self.column_of(equalities[0].this)
+        values = [self.value(e.args["expression"], column) for e in equalities]
+        return (equalities[0].this, [v for v in values if v]) if all(values) and column else None
 
     def flag(self, node: exp.Expr) -> tuple[Source, str, bool] | None:
         """Source, column in words and truth of a condition on a yes-or-no column."""
@@ -210,12 +221,12 @@ class Clauses(ABC):
         if isinstance(node, exp.Not):
             holds, node = False, node.this.unnest()
         if isinstance(node, exp.EQ | exp.NEQ | exp.Is) and isinstance(node.left, exp.Column):
-            truth = {"1": True, "0": False, "true": True, "false": False}.get(node.right.sql().lower())
+            truth = _TRUTH.get(node.right.sql().lower())
             if truth is None:
                 return None
             holds = holds is (truth is not isinstance(node, exp.NEQ))
             node = node.left
-        resolved = self.scope.resolve(node) if isinstance(node, exp.Column) else None
+        resolved = self.scope.resolve(node)
         if resolved is None or not is_flag(resolved[1]) or resolved[0].query:
             return None
         return resolved[0], resolved[1].words.lower(), holds
@@ -226,8 +237,8 @@ class Clauses(ABC):
         if isinstance(node, exp.Not):
             negated, node = not negated, node.this.unnest()
         left = node.this
-        if isinstance(node, COMPARISONS) and self.value(node.left) is not None and type(node) in (*_MIRRORED, exp.EQ):
-            node = _MIRRORED.get(type(node), exp.EQ)(this=node.right, expression=node.left)
+        if type(node) in _MIRRORED and self.value(left) is not None:
+            node = _MIRRORED[type(node)](this=node.args["expression"], expression=left)
             left = node.this
         subject, column = self.operand(left), self.column_of(left)
         return subject, self.verb(node, column, negated)

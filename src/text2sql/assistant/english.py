@@ -5,17 +5,23 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+
+def words_in(text: str) -> frozenset[str]:
+    """The words of a list written as text."""
+    return frozenset(text.split())
+
+
 _IRREGULAR = {
     "person": "people", "child": "children", "man": "men", "woman": "women", "foot": "feet", "life": "lives",
     "analysis": "analyses", "criterion": "criteria", "movie": "movies", "cookie": "cookies", "shelf": "shelves",
     "hero": "heroes", "potato": "potatoes", "leaf": "leaves", "half": "halves", "shoe": "shoes", "cache": "caches",
 }  # fmt: skip
 _SINGULAR = {many: one for one, many in _IRREGULAR.items()}
-_UNCHANGED = frozenset("series species aircraft staff equipment furniture information weather news data money".split())
-_PEOPLE = frozenset(
+_UNCHANGED = words_in("series species aircraft staff equipment furniture information weather news data money")
+_PEOPLE = words_in(
     """artist author child coach conductor customer director doctor driver editor employee friend guest instructor
     man manager member musician nurse owner patient people person physician pilot player poker presenter professional
-    professor singer staff student swimmer teacher user visitor voter winner woman worker writer""".split()
+    professor singer staff student swimmer teacher user visitor voter winner woman worker writer"""
 )
 _COMPLEMENT = re.compile(r"(.+?)( (?:of|in|per|for|to|with|by) .+)")
 """The noun in front of a complement takes the plural: `number of pages`, `height in cm`."""

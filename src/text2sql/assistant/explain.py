@@ -240,5 +240,3 @@ def _limit(query: exp.Query) -> Iterator[str]:
     if limit is not None:
         count = limit.expression.sql() if limit.expression is not None else limit.sql()
         yield "Keep only the first row." if count == "1" else f"Keep only the first {clean(count)} rows."
-
-

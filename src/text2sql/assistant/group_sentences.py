@@ -27,12 +27,14 @@ def grouped(phrases: Phrases, result: ExecutionResult) -> str:
 
 
 def _listed_groups(phrases: Phrases, titles: list[Heading], result: ExecutionResult) -> str:
-    rows, many = result.rows, phrases.columns_of(phrases.groups())
+    rows, alone = result.rows, len(titles) == 1
+    many = phrases.columns_of(phrases.groups()) if alone else phrases.groups()
     shown = listed(row_items(titles, rows), len(rows))
     if result.truncated:
         return f"The first {len(rows):,} {many}: {shown}."
     if len(rows) == 1:
-        return f"The {phrases.columns_of(phrases.groups(many=False), many=False)} is {shown}."
+        one = phrases.groups(many=False)
+        return f"The {phrases.columns_of(one, many=False) if alone else one} is {shown}."
     return f"There are {len(rows):,} {many}: {shown}."
 
 
@@ -42,7 +44,7 @@ def _ranked_groups(phrases: Phrases, titles: list[Heading], result: ExecutionRes
     if not phrases.order() or result.truncated:
         raise NoWordsError("a limit without an order")
     one = phrases.select.args["limit"].expression.sql() == "1"
-    what = phrases.superlative(many=not one)
+    what = phrases.superlative(many=not one, alone=len(titles) == 1)
     shown = listed(row_items(titles, rows, len(rows)), len(rows))
     if one or len(rows) == 1:
         return f"The {what} is {shown}."
@@ -55,7 +57,8 @@ def _compared(phrases: Phrases, titles: list[Heading], rows: list[tuple[Any, ...
     item = phrases.select.expressions[metric].unalias()
     numbers = all(isinstance(value, int | float) or value is None for _, value in pairs)
     key = phrases.column_of(phrases.select.expressions[1 - metric].unalias())
-    if not numbers or (key is not None and is_time(key)) or not isinstance(item, exp.AggFunc):
+    ranks = isinstance(item, exp.AggFunc) and not isinstance(item, exp.Max | exp.Min)
+    if not numbers or (key is not None and is_time(key)) or not ranks:
         return _by(phrases, titles, pairs, metric)
     if len(pairs) == 1:
         return _single_group(phrases, item, titles[metric], pairs[0])
@@ -103,7 +106,11 @@ def _have(phrases: Phrases, first: list[str], most: str, leaders: str) -> str:
     """`Rock has the most albums`; a value in lower case keeps its case: `The status with the most ... is completed`."""
     if first[0][:1].islower():
         noun = phrases.group_noun()
-        return f"The {noun} with {most} is {leaders}" if len(first) == 1 else f"The {plural(noun)} with {most} are {leaders}"
+        return (
+            f"The {noun} with {most} is {leaders}"
+            if len(first) == 1
+            else f"The {plural(noun)} with {most} are {leaders}"
+        )
     return f"{leaders} {'have' if len(first) > 1 else 'has'} {most}"
 
 
@@ -149,5 +156,3 @@ def _by(phrases: Phrases, titles: list[Heading], pairs: list[tuple[str, Any]], m
     shown = [f"{label.removeprefix(heads.words + ' ')} ({titles[metric].show(value)})" for label, value in pairs]
     what = titles[metric].words if not isinstance(item, exp.Count) else f"number of {_counted_rows(phrases, item)}"
     return f"{_having(phrases)}The {what} by {phrases.group_noun()}: {listed(shown[: SHOWN + 1], len(pairs))}."
-
-

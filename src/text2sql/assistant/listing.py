@@ -28,6 +28,9 @@ SHOWN = 5
 _DETAILS = 3
 """Columns of a row that are shown behind its label."""
 
+_PERSON = ("first name", "middle name", "last name")
+"""Columns that are said together, without their own words."""
+
 
 @dataclass(frozen=True)
 class Heading:
@@ -70,11 +73,13 @@ def _named_heading(phrases: Phrases | None, name: str) -> Heading:
 
 def _heading(phrases: Phrases, item: exp.Expr, name: str) -> Heading:
     column = None if item.find(exp.Count) else phrases.column_of(item.unalias())
-    resolved = phrases.scope.resolve(item.unalias()) if isinstance(item.unalias(), exp.Column) else None
+    resolved = phrases.scope.resolve(item.unalias())
     try:
         words = phrases.term(item)
     except NoWordsError:
         words = words_of(name)
+    if resolved and resolved[0] in (phrases.group_source, phrases.subject):
+        words = column_words(resolved[1])
     written = words_of(item.alias) if item.alias and is_aggregated(item) else words
     return Heading(clean(written), column, bool(resolved and is_name(resolved[1], resolved[0].noun)))
 
@@ -86,8 +91,11 @@ def row_items(titles: Sequence[Heading], rows: Sequence[Sequence[Any]], longest:
 
 def _row_item(titles: Sequence[Heading], row: Sequence[Any]) -> str:
     words = [title.words for title in titles]
-    if words[:2] == ["first name", "last name"] and None not in row[:2]:
-        label, rest = f"{cell(row[0])} {cell(row[1])}", 2
+    person = [words.index(name) for name in _PERSON if name in words]
+    if len(person) > 1 and all(row[i] is not None for i in person):
+        label, rest = " ".join(cell(row[i]) for i in person), len(person)
+        order = [*person, *(i for i in range(len(row)) if i not in person)]
+        row, titles = [row[i] for i in order], [titles[i] for i in order]
     else:
         place = next((i for i, title in enumerate(titles) if title.names), 0)
         title, value = titles[place], row[place]

@@ -7,39 +7,22 @@ from collections.abc import Iterable
 
 from sqlglot import exp
 
-from text2sql.assistant.clauses import COMPARISONS, Clauses, flag_noun, unwrapped, where_parts
-from text2sql.assistant.english import article, joined, plural, singular, who
+from text2sql.assistant.clauses import unwrapped, where_parts
+from text2sql.assistant.english import article, joined, plural
+from text2sql.assistant.modifiers import COUNT_WORDS, Modifiers, assembled, is_column_equality
 from text2sql.assistant.sql_meaning import (
     NoWordsError,
     Scope,
     Source,
     is_aggregated,
-    is_amount,
     is_join_condition,
     is_name,
-    is_time,
     parts,
 )
 from text2sql.schema import Schema
 
-_PARTICIPLES = {
-    "release": "released", "publication": "published", "founding": "founded", "foundation": "founded",
-    "opening": "opened", "purchase": "purchased", "hire": "hired", "birth": "born", "creation": "created",
-    "registration": "registered", "construction": "built",
-    "enrollment": "enrolled", "delivery": "delivered", "booking": "booked", "debut": "debuted", "death": "died",
-    "start": "started", "end": "ended", "arrival": "arrived", "graduation": "graduated",
-}  # fmt: skip
-"""From the noun in a column's name (`release date`) to what happened."""
-_PAST = frozenset(
-    """released published founded opened purchased bought hired sold borrowed returned scheduled repaired paid built
-    created updated ordered delivered shipped booked registered recorded issued signed""".split()
-)
-_ACTIVE = frozenset("joined enrolled debuted died started ended arrived graduated retired left departed".split())
-"""Past tenses that need `who` or `that` before them."""
-_COUNT_WORDS = {exp.GT: "more than", exp.GTE: "at least", exp.LT: "fewer than", exp.LTE: "at most", exp.EQ: "exactly"}
 
-
-class Phrases(Clauses):
+class Phrases(Modifiers):
     """The rows, groups and nested queries of one SELECT in words."""
 
     def __init__(self, select: exp.Select, schema: Schema, outer: Scope | None = None) -> None:
@@ -66,7 +49,7 @@ class Phrases(Clauses):
     def _group_source(self) -> Source | None:
         """The source whose rows the groups are: grouped by its key, its name, or a key that refers to it."""
         for key in self.keys[:1] if len(self.scope.sources) > 1 else []:
-            resolved = self.scope.resolve(key) if isinstance(key, exp.Column) else None
+            resolved = self.scope.resolve(key)
             if resolved is None or resolved[0].table is None:
                 continue
             source, column = resolved
@@ -97,9 +80,13 @@ class Phrases(Clauses):
         own = {self.subject, *(self.scope.ancestors(self.subject) if self.subject else [])}
         near: list[exp.Expr] = []
         far: dict[Source, list[exp.Expr]] = {}
+        described: set[Source] = set()
         for part in where_parts(self.select):
+            if is_join_condition(self.scope, part):
+                continue
             named = self.scope.mentioned(part)
-            if is_join_condition(self.scope, part) or (self.keys and named == [self.group_source]):
+            described |= set(named)
+            if self.keys and named == [self.group_source]:
                 continue
             if set(named) <= own or len(named) != 1:
                 near.append(part)
@@ -107,15 +94,15 @@ class Phrases(Clauses):
                 far.setdefault(named[0], []).append(part)
         words = [self.modifier(part) for part in near]
         words += [self._other_row(source, conditions) for source, conditions in far.items()]
-        return assembled(words + self._unmentioned(set(far)))
+        return assembled(words + self._unmentioned(described))
 
     def _other_row(self, source: Source, conditions: list[exp.Expr]) -> str:
-        """`with the book Café Philosophy`, `with a film whose genre is Drama`: rows that the subject may have many of."""
+        """`with the book Café Philosophy`, `with a film whose genre is Drama`: a row of which there may be many."""
         before, self.subject = self.subject, source
         try:
             first = conditions[0]
-            column = self.scope.resolve(first.left) if _is_column_equality(first) else None
-            value = self.value(first.right) if column else None
+            column = self.scope.resolve(first.this) if is_column_equality(first) else None
+            value = self.value(first.args["expression"]) if column else None
             if len(conditions) == 1 and column and value and is_name(column[1], source.noun):
                 return f"with the {source.noun} {value}"
             return f"with {article(source.noun)} {assembled([self.modifier(c) for c in conditions])}"
@@ -124,92 +111,31 @@ class Phrases(Clauses):
 
     def _unmentioned(self, described: set[Source]) -> list[str]:
         """Inner joins that only ask for a partner: `with at least one trip`."""
-        if self.subject is None or self.keys:
+        if self.subject is None or any(join.side for join in self.select.args.get("joins") or []):
             return []
-        own = {self.subject, *self.scope.ancestors(self.subject), *described}
-        outer = {j.this.alias_or_name.lower() for j in self.select.args.get("joins") or [] if j.side}
-        linked = {s for k in self.scope.links for s in (k.child, k.parent)}
-        used = {s for e in self.select.expressions for s in self.scope.mentioned(e)}
-        leaves = [s for s in self.scope.sources if sum(s in (k.child, k.parent) for k in self.scope.links) == 1]
-        asked = [s for s in leaves if s in linked - own - used and s.alias not in outer]
-        return [f"with at least one {source.noun}" for source in asked]
+        sorted_by = {s for e in self.order() for s in self.scope.mentioned(e)}
+        described = described | (set() if self.keys else sorted_by)
+        described |= {self.group_source} if self.group_source else set()
+        parents = self.scope.ancestors(self.subject)
+        words = [f"with {article(self.scope.relation(s))}" for s in parents if self._is_end(s) and s not in described]
+        if self.keys:
+            return words
+        used = {s for e in self.select.expressions for s in self.scope.mentioned(e)} | described
+        others = [s for s in self.scope.sources if s not in (self.subject, *parents) and s not in used]
+        ends = [s for s in others if sum(s in (k.child, k.parent) for k in self.scope.links) == 1]
+        return words + [f"with at least one {source.noun}" for source in ends]
 
-    def modifier(self, node: exp.Expr) -> str:
-        """One condition behind the noun: `whose genre is Jazz`, `released in 2023`, `without a website`."""
-        node = node.unnest()
-        flag = self.flag(node)
-        if flag:
-            return self._flag_modifier(*flag)
-        if isinstance(node, exp.And) or (isinstance(node, exp.Or) and not self.same_column(node)):
-            return f"for which {self.clause(node)}"
-        same = self.same_column(node)
-        if same:
-            return f"whose {self.operand(same[0]).removeprefix('the ')} is {joined(same[1], 'or')}"
-        negated = isinstance(node, exp.Not)
-        inner = node.this.unnest() if negated else node
-        if isinstance(inner, exp.Is) and isinstance(inner.expression, exp.Null):
-            return f"{'with' if negated else 'without'} {article(re.sub(r' ID$', '', self.term(inner.this)))}"
-        partner = self._partner(inner, negated or bool(node.args.get("negate")))
-        if partner:
-            return partner
-        return self._happened(node) or self._named(node) or self._amount(node) or self._whose(node)
+    def _is_end(self, source: Source) -> bool:
+        """Whether a joined parent refers to no further joined table, which would imply it."""
+        return not any(link.child == source for link in self.scope.links)
 
-    def _named(self, node: exp.Expr) -> str | None:
-        """`named FC Kestrel`, `titled Água Viva`, for the subject's own name."""
-        resolved = self.scope.resolve(node.left) if _is_column_equality(node) else None
-        value = self.value(node.args["expression"]) if resolved else None
-        if not resolved or not value or resolved[0] != self.subject or not is_name(resolved[1], resolved[0].noun):
-            return None
-        return f"{'titled' if resolved[1].words.lower().endswith('title') else 'named'} {value}"
-
-    def _amount(self, node: exp.Expr) -> str | None:
-        """`with more than 800 pages`, for the subject's own column that counts something."""
-        left = node.left if isinstance(node, COMPARISONS) and type(node) in _COUNT_WORDS else None
-        resolved = self.scope.resolve(left) if isinstance(left, exp.Column) else None
-        value = self.value(node.args["expression"]) if resolved else None
-        if not resolved or not value or resolved[0] != self.subject or not is_amount(resolved[1]):
-            return None
-        words = resolved[1].words.lower()
-        return f"with {_COUNT_WORDS[type(node)]} {value} {singular(words) if value == '1' else words}"
-
-    def _whose(self, node: exp.Expr) -> str:
-        left, verb = self.predicate(node)
-        return f"whose {left.removeprefix('the ')} {verb}" if left.startswith("the ") else f"for which {left} {verb}"
-
-    def _flag_modifier(self, source: Source, words: str, holds: bool) -> str:
-        word, _, rest = words.partition(" ")
-        own = source == self.subject
-        if word == "has" and rest and own:
-            return f"{'with' if holds else 'without'} {article(rest)}"
-        whose = "" if own else f"whose {self.scope.relation(source)} is "
-        return f"{whose}{'' if holds else 'not '}marked as {flag_noun(words)}"
-
-    def _happened(self, node: exp.Expr) -> str | None:
-        """`released after 2015`, `who joined before 2020`, for the subject's own dates."""
-        inner = node.this if isinstance(node, exp.Not) else node
-        resolved = self.scope.resolve(inner.this) if isinstance(inner.this, exp.Column) else None
-        if not resolved or resolved[0] != self.subject or not is_time(resolved[1]) or not self.subject:
-            return None
-        words = resolved[1].words.lower()
-        verb = self.predicate(node)[1].removeprefix("is ")
-        if not re.match(r"in |after |before |between |.* or (later|earlier)$|(\d+ \w+ )?\d{4}$", verb) or "the " in verb:
-            return None
-        verb = re.sub(r"^(?=\d+ )", "on ", re.sub(r"^(?=\d{4}\b)", "in ", verb))
-        if words in ("year", "date", f"{self.subject.noun} year", f"{self.subject.noun} date"):
-            return f"from {re.sub('^(in|on) ', '', verb)}" if not verb.startswith("between") else None
-        front = words.rpartition(" ")[0]
-        event = _PARTICIPLES.get(front, front)
-        if event in _ACTIVE:
-            return f"{who(self.subject.noun)} {event} {verb}"
-        return f"{event} {verb}" if event in _PAST or event == "born" else None
-
-    def _partner(self, node: exp.Expr, negated: bool) -> str | None:
+    def partner(self, node: exp.Expr, negated: bool) -> str | None:
         """`id NOT IN (SELECT patient_id FROM appointment)` is `without any appointment`."""
         nested = node.args.get("query") if isinstance(node, exp.In) else None
         nested = nested.unnest() if nested is not None else None
         if not isinstance(nested, exp.Select) or nested.args.get("group") or nested.args.get("limit"):
             return None
-        resolved = self.scope.resolve(node.this) if isinstance(node.this, exp.Column) else None
+        resolved = self.scope.resolve(node.this)
         inner = Phrases(nested, self.schema, self.scope)
         if not resolved or resolved[0] != self.subject or not self.subject.table or len(inner.scope.sources) != 1:
             return None
@@ -254,11 +180,11 @@ class Phrases(Clauses):
 
     def _group_modifier(self, node: exp.Expr) -> str:
         node = node.unnest()
-        if isinstance(node, COMPARISONS) and isinstance(node.left, exp.Count) and type(node) in _COUNT_WORDS:
-            value = self.value(node.right)
+        if type(node) in COUNT_WORDS and isinstance(node.this, exp.Count):
+            value = self.value(node.args["expression"])
             if value:
-                noun = f"{self.count_noun(node.left)} {self.qualifiers()}".rstrip()
-                return f"with {_COUNT_WORDS[type(node)]} {value} {self.agreeing(value, noun)}"
+                noun = f"{self.count_noun(node.this)} {self.qualifiers()}".rstrip()
+                return f"with {COUNT_WORDS[type(node)]} {value} {self.agreeing(value, noun)}"
         return self._whose(node) if not isinstance(node, exp.Or) else f"for which {self.clause(node)}"
 
     def agreeing(self, value: str, nouns: str) -> str:
@@ -297,7 +223,7 @@ class Phrases(Clauses):
 
     def stands_for_row(self, items: list[exp.Expr]) -> bool:
         """Whether one listed column names the row, or is its key."""
-        resolved = self.scope.resolve(unwrapped(items[0].unalias())) if len(items) == 1 and _is_column(items[0]) else None
+        resolved = self.scope.resolve(unwrapped(items[0].unalias())) if len(items) == 1 else None
         if not resolved or resolved[0] != (self.group_source if self.keys else self.subject):
             return False
         source, column = resolved
@@ -320,11 +246,24 @@ class Phrases(Clauses):
         order = self.select.args.get("order")
         return order.expressions if order is not None else []
 
-    def superlative(self, many: bool = False) -> str:
-        """`album with the highest price`, `genre with the most albums`; needs one ORDER BY term."""
-        ordered = self.order()[0]
-        rows = self.groups(many) if self.keys else self.rows(many)
-        return f"{self.columns_of(rows, many)} with {self.extreme_of(ordered)}"
+    def superlative(self, many: bool = False, alone: bool = True) -> str:
+        """`album with the highest price`, `genre with the most albums`; needs an ORDER BY term.
+
+        `alone` says that only one column is listed, so that it may have to be named: `coach of the club with ...`.
+        """
+        if not self.keys and self.subject is None:
+            raise NoWordsError("no FROM")
+        noun = self.group_noun() if self.keys else self.subject.noun  # type: ignore[union-attr]
+        noun = plural(noun) if many else noun
+        what = self.columns_of(noun, many) if alone else noun
+        return f"{what} with {self.extreme_of(self.order()[0])}{self._among()}"
+
+    def _among(self) -> str:
+        """` among albums released in 2023`: the rows or groups of which an extreme is the extreme."""
+        if not self.keys:
+            return f" among {self.rows()}" if self.qualifiers() else ""
+        having = self.select.args.get("having") is not None
+        return f" among {self.groups()}" if having or self._group_conditions() else ""
 
     def extreme_of(self, ordered: exp.Ordered) -> str:
         """`the highest price`, `the most albums released in 2023`, `the fewest trips`."""
@@ -356,26 +295,6 @@ def _side(node: exp.Expr, schema: Schema, outer: Scope | None) -> str:
     if not isinstance(node, exp.Select):
         raise NoWordsError(node.key)
     return Phrases(node, schema, outer).noun_phrase()
-
-
-def assembled(words: list[str]) -> str:
-    """Modifiers in an order that cannot be misread: `released in 2020 whose genre is Jazz, with a website`."""
-    heads = [text.split()[0] for text in words]
-    fact = [text for text, head in zip(words, heads, strict=True) if head in ("whose", "who", "that", "for")]
-    having = [text for text, head in zip(words, heads, strict=True) if head in ("with", "without")]
-    event = [text for text in words if text not in fact and text not in having]
-    front = " ".join(filter(None, [joined(event), joined(fact)]))
-    if all(text.startswith("with ") for text in having):
-        having = having[:1] + [text.removeprefix("with ") for text in having[1:]]
-    return (", " if fact else " ").join(filter(None, [front, joined(having)]))
-
-
-def _is_column(node: exp.Expr) -> bool:
-    return isinstance(unwrapped(node.unalias()), exp.Column)
-
-
-def _is_column_equality(node: exp.Expr) -> bool:
-    return isinstance(node, exp.EQ) and isinstance(node.left, exp.Column)
 
 
 def _sqls(nodes: Iterable[exp.Expr]) -> list[str]:

@@ -37,7 +37,7 @@ def sentence(question: str, sql: str, result: ExecutionResult, schema: Schema, d
         text = _worded(sql, result, schema, dialect)
     except (NoWordsError, RecursionError):
         text = plain(result)
-    text = capitalised(clean(text, LONGEST))
+    text = capitalised(clean(re.sub(r"([.!?])\.$", r"\1", text), LONGEST))
     return _yes_or_no(question, text)
 
 
@@ -80,7 +80,9 @@ def plain(result: ExecutionResult) -> str:
         return f"The result is {titles[0].show(result.rows[0][0])}."
     if len(result.rows) == 1:
         return f"The result is {joined([t.detail(v) for t, v in zip(titles, result.rows[0], strict=True)])}."
-    count = f"The first {len(result.rows):,} rows are" if result.truncated else f"There are {len(result.rows):,} results:"
+    count = (
+        f"The first {len(result.rows):,} rows are" if result.truncated else f"There are {len(result.rows):,} results:"
+    )
     return f"{count} {listed(row_items(titles, result.rows), len(result.rows))}."
 
 
@@ -123,7 +125,9 @@ def _count(phrases: Phrases, item: exp.Count, number: int) -> str:
     """`There are 12 albums released after 2015.`"""
     nouns = phrases.count_noun(item)
     distinct = isinstance(item.this, exp.Distinct)
-    rest = phrases.of_rows([item], all_rows=False).replace(" of ", " among ", 1) if distinct else phrases.of_rows([item])
+    rest = (
+        phrases.of_rows([item], all_rows=False).replace(" of ", " among ", 1) if distinct else phrases.of_rows([item])
+    )
     if distinct and nouns == f"different {phrases.counted()}":
         rest = f" {phrases.qualifiers()}".rstrip()
     if number == 0:
@@ -161,8 +165,8 @@ def _only(phrases: Phrases, titles: list[Heading], row: tuple[Any, ...], one: st
     """`The director with the film Água Viva is Ana Silva.`"""
     if any(title.names for title in titles) or len(titles) == 1:
         return f"The {one} is {row_items(titles, [row])[0]}."
-    said = [title.detail(v) for title, v in zip(titles, row, strict=True)]
-    return f"There is 1 {one}: {joined(said[:6])}."
+    said = [f"the {title.words} is {title.show(v)}" for title, v in zip(titles, row, strict=True)]
+    return f"For the {one}, {joined(said[:6])}."
 
 
 def _order_note(phrases: Phrases) -> str:
@@ -199,17 +203,16 @@ def _ranked(phrases: Phrases, result: ExecutionResult) -> str:
         raise NoWordsError("not all rows of a ranking")
     one = len(rows) == 1 and phrases.select.args["limit"].expression.sql() == "1"
     if one and len(titles) > 1:
-        first = phrases.rows(many=False)
-        return _only(phrases, titles, rows[0], f"{first} with {phrases.extreme_of(phrases.order()[0])}")
+        return _only(phrases, titles, rows[0], phrases.superlative(alone=False))
+    target = phrases.order()[0]
+    if one and phrases.select.expressions[0].unalias() == target.this:
+        highest = phrases.extreme(target.this, bool(target.args.get("desc")))
+        return f"The {highest} {titles[0].words} of {phrases.rows(all_rows=True)} is {titles[0].show(rows[0][0])}."
     if one:
         return f"The {phrases.superlative()} is {titles[0].show(rows[0][0])}."
-    many = phrases.superlative(many=True) if len(titles) == 1 else _several_with_extreme(phrases)
+    many = phrases.superlative(many=True, alone=len(titles) == 1)
     head = "The" if len(rows) == 1 else f"The {len(rows):,}"
     return f"{head} {many}: {listed(row_items(titles, rows, len(rows)), len(rows))}."
-
-
-def _several_with_extreme(phrases: Phrases) -> str:
-    return f"{phrases.rows()} with {phrases.extreme_of(phrases.order()[0])}"
 
 
 # -- set operations ------------------------------------------------------------------------------------------------

@@ -9,15 +9,15 @@ from dataclasses import dataclass
 import sqlglot
 from sqlglot import exp
 
-from text2sql.assistant.english import plural, singular
+from text2sql.assistant.english import plural, singular, words_in
 from text2sql.prompting.expressions import from_items, on_condition, own_nodes
 from text2sql.schema import Column, Schema, Table, words_of
 
-_UNITS = frozenset(
-    """seconds minutes hours days weeks months km m cm mm miles feet ft inches kg g mg lb lbs usd eur gbp dollars euros
-    percent mb gb kb ms mph kmh kph sqm ha liters litres ml""".split()
+_UNITS = words_in(
+    """seconds minutes hours days weeks months km m cm mm miles feet ft inches kg g mg lb lbs usd eur gbp dollars
+    euros percent mb gb kb ms mph kmh kph sqm ha liters litres ml"""
 )
-_KEY_WORDS = frozenset("id ids code key uuid no nr number ref phone zip postcode year isbn".split())
+_KEY_WORDS = words_in("id ids code key uuid no nr number ref phone zip postcode year isbn")
 
 
 class NoWordsError(Exception):
@@ -82,8 +82,10 @@ class Scope:
         own = next((s for s in self.sources if s.alias == alias.lower()), None)
         return own or (self.outer.source(alias) if self.outer else None)
 
-    def resolve(self, column: exp.Column) -> tuple[Source, Column] | None:
-        """Source and column that a name stands for; None for a name that is neither here nor outside."""
+    def resolve(self, column: exp.Expr | None) -> tuple[Source, Column] | None:
+        """Source and column that a name stands for; None for one that is neither here nor outside, and for no name."""
+        if not isinstance(column, exp.Column):
+            return None
         candidates = self.sources
         if column.table:
             named = self.source(column.table)
@@ -116,7 +118,7 @@ class Scope:
         conditions = [on for join in self.select.args.get("joins") or [] if (on := on_condition(join)) is not None]
         where = self.select.args.get("where")
         for equality in (eq for c in [*conditions, where] if c is not None for eq in own_equalities(c)):
-            ends = [self.resolve(side) if isinstance(side, exp.Column) else None for side in equality.unnest_operands()]
+            ends = [self.resolve(side) for side in equality.unnest_operands()]
             if ends[0] and ends[1] and ends[0][0] != ends[1][0]:
                 yield from self._link(ends[0], ends[1])
 
@@ -188,7 +190,7 @@ def is_join_condition(scope: Scope, node: exp.Expr) -> bool:
     """Whether a condition of WHERE only says how two sources belong together."""
     if not isinstance(node, exp.EQ):
         return False
-    ends = [scope.resolve(side) if isinstance(side, exp.Column) else None for side in node.unnest_operands()]
+    ends = [scope.resolve(side) for side in node.unnest_operands()]
     return bool(ends[0] and ends[1] and ends[0][0] != ends[1][0] and {ends[0][0], ends[1][0]} <= set(scope.sources))
 
 
@@ -214,7 +216,7 @@ def is_amount(column: Column) -> bool:
     words = re.sub(r" (sold|played|won|lost|scored|made)$", "", column.words.strip().lower())
     last = words.rpartition(" ")[2]
     uncounted = _UNITS | {"sales", "earnings", "savings", "gross", "series", "details", "years", "ids"}
-    return column.type == "number" and singular(last) != last and last not in uncounted
+    return column.type == "number" and singular(last) != last and last not in uncounted and words.count(" ") < 2
 
 
 def is_name(column: Column, noun: str) -> bool:
@@ -222,7 +224,9 @@ def is_name(column: Column, noun: str) -> bool:
     words = column.words.lower()
     if words in ("name", "title", "full name", "label") or words == noun:
         return True
-    return words in (f"{noun} name", f"{noun} title") or bool(re.fullmatch(rf"{re.escape(noun.split()[-1])} name", words))
+    return words in (f"{noun} name", f"{noun} title") or bool(
+        re.fullmatch(rf"{re.escape(noun.split()[-1])} name", words)
+    )
 
 
 def is_time(column: Column) -> bool:
@@ -236,9 +240,9 @@ def is_flag(column: Column) -> bool:
 
 
 def is_plain_number(column: Column) -> bool:
-    """Whether a column's numbers name something (years, identifiers) and take no thousands separators."""
+    """Whether a column's numbers name something (years, dates, identifiers) and take no thousands separators."""
     words = column.words.lower().split()
-    return bool(words) and (words[-1] in _KEY_WORDS or "year" in words)
+    return is_time(column) or (bool(words) and words[-1] in _KEY_WORDS)
 
 
 def is_aggregated(node: exp.Expr) -> bool:
