@@ -104,6 +104,60 @@ def test_bad_sql_is_an_error_in_the_result(library: SQLiteDatabase, sql: str, re
     assert library.run("SELECT count(*) FROM book").rows == [(3,)]
 
 
+HARMLESS = [
+    "SELECT 1;",
+    "VALUES (1), (2)",
+    "SELECT 1 EXCEPT SELECT 2",
+    'SELECT "Author ID", [name], `born` FROM author WHERE name = "Ana"',
+    "WITH x AS (SELECT 1 AS a) SELECT a FROM x",
+    "SELECT name GLOB 'A*' FROM author",
+    "SELECT 'drop table book; delete from book', \"DELETE\"",
+    "SELECT replace(name, 'a', 'b'), CAST(born AS TEXT) FROM author NOT INDEXED",
+    "SELECT count(*) FILTER (WHERE price > 5) OVER () FROM book",
+    "SELECT * FROM cheap NATURAL JOIN book ORDER BY random() LIMIT 1, 1",
+    "SELECT strftime('%Y', born), julianday('now') - julianday(born), iif(alive, 1, 0) FROM author",
+]
+
+
+@pytest.mark.parametrize("sql", HARMLESS)
+def test_the_check_of_the_syntax_tree_refuses_nothing_harmless(library: SQLiteDatabase, sql: str) -> None:
+    with connect(library.url) as checked:
+        ours, plain = checked.run(sql), library.run(sql)
+    assert ours.error is None
+    assert (ours.columns, len(ours.rows)) == (plain.columns, len(plain.rows))
+
+
+@pytest.mark.parametrize("sql", ["DELETE FROM book", "PRAGMA user_version", "SELECT 1; SELECT 2", "ATTACH 'x' AS y"])
+def test_the_check_of_the_syntax_tree_refuses_before_the_engine_does(library: SQLiteDatabase, sql: str) -> None:
+    with connect(library.url) as checked:
+        refused = checked.run(sql)
+    assert refused.error is not None
+    assert refused.error.startswith("refused (")
+    assert refused.seconds == 0.0
+
+
+def test_cancel_from_another_thread(library: SQLiteDatabase) -> None:
+    endless = "WITH RECURSIVE t(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM t) SELECT count(*) FROM t"
+    timer = threading.Timer(0.3, library.cancel)
+    timer.start()
+    result = library.run(endless, time_limit=60)
+    assert result.error == "cancelled"
+    assert result.seconds < 5
+    assert library.run("SELECT count(*) FROM book").rows == [(3,)]
+    library.cancel()  # nothing runs: the next query is not harmed
+    assert library.run("SELECT count(*) FROM book").rows == [(3,)]
+    assert library.run(endless, time_limit=0.1).error == "time limit of 0.1 s exceeded"
+    library.close()
+    library.cancel()
+
+
+def test_row_counts_are_exact_or_unknown(tmp_path: Path, library: SQLiteDatabase) -> None:
+    assert (library.row_count("BOOK"), library.row_count("cheap"), library.row_count("gone")) == (3, 1, None)
+    slow = "WITH RECURSIVE t(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM t) SELECT x FROM t"
+    with SQLiteDatabase(make(tmp_path / "endless.sqlite", f"CREATE VIEW endless AS {slow};")) as database:
+        assert database.row_count("endless") is None
+
+
 def test_time_limit_ends_endless_recursion(library: SQLiteDatabase) -> None:
     endless = "WITH RECURSIVE t(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM t) SELECT "
     assert library.run(endless + "count(*) FROM t", time_limit=0.1).error == "time limit of 0.1 s exceeded"

@@ -21,6 +21,7 @@ from typing import Any
 from text2sql.database.base import Database, ExecutionResult
 from text2sql.database.guard import Authorizer, file_state, harden, needs_recovery, open_read_only
 from text2sql.database.introspection import introspect
+from text2sql.database.statements import check_statement
 from text2sql.errors import UserError
 from text2sql.schema import Schema, quote_identifier
 
@@ -39,9 +40,10 @@ class SQLiteDatabase(Database):
 
     dialect = "sqlite"
 
-    def __init__(self, path: str | Path, text_errors: str = "replace") -> None:
+    def __init__(self, path: str | Path, text_errors: str = "replace", check_syntax: bool = False) -> None:
         """Open a file. `text_errors` is how invalid UTF-8 is decoded (see `bytes.decode`).
 
+        `check_syntax` adds a second layer: each statement's syntax tree is checked before it is run (milliseconds).
         Raises UserError when the file is missing, is no SQLite database or needs recovery.
         """
         self.path = Path(path)
@@ -51,6 +53,7 @@ class SQLiteDatabase(Database):
         if needs_recovery(self.path):
             raise UserError(f"database {self.path} was left by a crash (it has a -wal file): open it once for writing")
         self._prepare(self.path.stem, text_errors)
+        self._check_syntax = check_syntax
         self._open()
 
     @classmethod
@@ -78,6 +81,7 @@ class SQLiteDatabase(Database):
         self._authorizer = Authorizer()
         self._snapshot: tuple[int, ...] | None = None
         self._cancelled = False
+        self._check_syntax = False
 
     def _open(self) -> None:
         self._snapshot = file_state(self.path)
@@ -107,6 +111,9 @@ class SQLiteDatabase(Database):
 
     def run(self, sql: str, time_limit: float = 5.0, row_limit: int = 1000) -> ExecutionResult:
         """See `Database.run`. Several statements, an empty text and unbound parameters are errors too."""
+        refused = check_statement(sql, self.dialect) if self._check_syntax else None
+        if refused:
+            return ExecutionResult((), [], False, 0.0, refused)
         with self._lock:
             self._reopen_if_changed()
             self._authorizer.refused = None
