@@ -8,14 +8,23 @@ print(answer.sql, answer.sentence)
 
 from text2sql.assistant.answer import Alternative, Answer, Failure, LinkedItem
 from text2sql.assistant.assistant import Assistant
+from text2sql.assistant.charts import Chart, suggest_chart
 from text2sql.assistant.conversation import Conversation, FollowUp
+from text2sql.assistant.endpoint import SentenceWriter
+from text2sql.assistant.explain import explain
+from text2sql.assistant.sentences import sentence
 
 __all__ = [
     "Alternative",
     "Answer",
     "Assistant",
+    "Chart",
     "Conversation",
     "Failure",
     "FollowUp",
     "LinkedItem",
+    "SentenceWriter",
+    "explain",
+    "sentence",
+    "suggest_chart",
 ]

@@ -6,7 +6,7 @@ table, column or value of the database while the model is unsure. That last rule
 only 1 of the 78 example questions and 3 of Spider's 1,034 dev questions link to nothing.
 
 What is not noticed: a question about things that the database lacks that also names something it has ("the salary
-of each artist"). Low confidence and the words that matched nothing are then all that is said.
+of each artist"). Low confidence is then all that is said.
 """
 
 from __future__ import annotations

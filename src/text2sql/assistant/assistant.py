@@ -16,12 +16,13 @@ from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import Self
 from weakref import WeakKeyDictionary
 
 from text2sql.assistant.abstention import unanswerable, unlinked, with_suggestions, writes
 from text2sql.assistant.answer import Alternative, Answer, Failure, readings
 from text2sql.assistant.conversation import Conversation, FollowUp
+from text2sql.assistant.endpoint import SentenceWriter
 from text2sql.assistant.links import linked_items
 from text2sql.assistant.repair import with_cell_spelling
 from text2sql.assistant.sentences import sentence
@@ -35,13 +36,10 @@ from text2sql.decoding.generator import Generator, OnPieces, Prediction, Request
 from text2sql.errors import UserError
 from text2sql.prompting.linking import Links, ValueIndex, link
 
-if TYPE_CHECKING:
-    from text2sql.assistant.endpoint import SentenceWriter
-
 Predict = Callable[[list[Request], DecodingConfig], list[list[Prediction]]]
 THRESHOLD = 0.5
 """Confidence from which on the assistant calls itself sure."""
-_VALUES = 20_000
+_VALUES = 10_000
 """Values that a misspelt word is compared with at most."""
 
 
@@ -68,9 +66,8 @@ class Assistant:
         self._writer = writer
         self._model_lock = threading.Lock()
         self._opening_lock = threading.Lock()
-        self._indexing_lock = threading.Lock()
         self._opened: dict[str, Database] = {}
-        self._indexes: WeakKeyDictionary[Database, ValueIndex] = WeakKeyDictionary()
+        self._indexes: WeakKeyDictionary[Database, _LazyIndex] = WeakKeyDictionary()
 
     @classmethod
     def from_pretrained(cls, directory: str | Path | None = None, device: str = "cpu") -> Assistant:
@@ -120,17 +117,15 @@ class Assistant:
 
     def sentence(self, question: str, sql: str, result: ExecutionResult, database: Database) -> str:
         """The result in words: by the writer if there is one and it answers in time, else by the templates."""
-        if result.error is not None:
-            return f"The query could not be run: {result.error}."
-        written = self._writer.write(question, sql, result) if self._writer and question else None
+        asked = question and result.error is None
+        written = self._writer.write(question, sql, result) if self._writer and asked else None
         return written or sentence(question, sql, result, database.schema, database.dialect)
 
     def value_index(self, database: Database) -> ValueIndex:
-        """The index of a database's values, built when it is first needed."""
-        with self._indexing_lock:
-            if database not in self._indexes:
-                self._indexes[database] = _build_index(database)
-            return self._indexes[database]
+        """The index of a database's values, built when it is first needed; other databases do not wait for it."""
+        with self._opening_lock:
+            lazy = self._indexes.setdefault(database, _LazyIndex())
+        return lazy.get(database)
 
     def predict(self, question: str, database: Database, links: Links, on_pieces: OnPieces | None) -> list[Prediction]:
         """The model's readings of one question, best first."""
@@ -298,11 +293,12 @@ class _Asking:
         best = found[0]
         error = next(failure.error for failure in failures if failure.sql == best.sql)
         hint = with_suggestions("", self._suggestions(links)) or None
+        result = ExecutionResult((), [], False, 0.0, error)
         self._show(best.sql)
         return replace(
             self._blank(links, best.sql),
-            result=ExecutionResult((), [], False, 0.0, error),
-            sentence=_joined(f"The query could not be run: {error}.", hint),
+            result=result,
+            sentence=_joined(self.assistant.sentence(self.question, best.sql, result, self.database), hint),
             confidence=best.confidence,
             alternatives=tuple(found[1:]),
             error=error,
@@ -331,6 +327,20 @@ class _Asking:
 
 def _joined(text: str, hint: str | None) -> str:
     return f"{text} {hint}" if hint else text
+
+
+class _LazyIndex:
+    """One database's value index; whoever needs it first builds it."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._index: ValueIndex | None = None
+
+    def get(self, database: Database) -> ValueIndex:
+        with self._lock:
+            if self._index is None:
+                self._index = _build_index(database)
+            return self._index
 
 
 def _build_index(database: Database) -> ValueIndex:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import sqlglot
@@ -26,6 +27,10 @@ _SHORTEST = 4
 """Letters that a word needs to be looked at; shorter ones resemble too much."""
 _VALUES = 5000
 """Different values of a column that are compared at most."""
+_COMPARISONS = 4
+"""Values of one query that are looked at."""
+_WORDS = 6
+"""Words of one question that are looked at."""
 _SECONDS = 1.0
 """How long the values of a column are read for a suggestion."""
 _ORDINARY_LIST = """
@@ -84,7 +89,7 @@ def name_suggestions(question: str, schema: Schema, links: Links, values: Sequen
     names = [table.name for table in schema.tables] + [column.name for _, column in schema.columns]
     parts = [part for name in names for part in _parts(name)]
     found = []
-    for word in unlinked_words(question, schema, links):
+    for word in unlinked_words(question, schema, links)[:_WORDS]:
         near = closest(word, [*names, *parts]) or closest(word, values)
         if near and not any(_inflected(word, name) for name in near):
             found.append(Suggestion(word, near))
@@ -97,7 +102,7 @@ def value_suggestions(sql: str, result: ExecutionResult, database: Database) -> 
         return []
     query = sqlglot.parse_one(sql, read=database.dialect)
     found = []
-    for column, text in _compared(query):
+    for column, text in islice(_compared(query), _COMPARISONS):
         select = column.parent_select or query
         numbers = used_items(select.sql(database.dialect), database.schema, database.dialect)[1]
         place = _place(column, numbers, database.schema)
