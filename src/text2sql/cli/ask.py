@@ -1,58 +1,102 @@
-"""`text2sql ask`: one question, its SQL and its rows."""
+"""`text2sql ask`: one question, its answer, SQL and rows."""
 
 from __future__ import annotations
 
 import argparse
+import io
+import sys
 
-from text2sql.cli.checkpoints import add_model_arguments, decoding_options, load_generator
-from text2sql.cli.output import format_result
-from text2sql.config import DecodingConfig
-from text2sql.data.contents import column_values
+from text2sql.assistant import Answer, Assistant
+from text2sql.assistant.explain import explain
+from text2sql.assistant.formats import FORMATS, to_csv
+from text2sql.cli.assistants import (
+    add_assistant_arguments,
+    add_row_arguments,
+    format_answer,
+    format_links,
+    labelled,
+    load_assistant,
+    show_warnings,
+    warn,
+)
 from text2sql.database import Database, connect
-from text2sql.decoding.generator import Generator, Request
-from text2sql.prompting.linking import ValueIndex, link
+from text2sql.decoding.generator import Generator
+from text2sql.errors import UserError
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of `text2sql ask`."""
     parser.add_argument("question", help="the question, in English")
-    parser.add_argument("--db", required=True, metavar="FILE", help="SQLite file or sqlite:///path")
-    parser.add_argument("--no-contents", action="store_true", help="do not look cells up in the database")
-    parser.add_argument("--time-limit", type=float, default=5.0, help="seconds that the query may run")
-    add_model_arguments(parser)
-    parser.epilog = 'example: text2sql ask --db examples/music_shop.sqlite "How many albums are there?"'
+    add_assistant_arguments(parser)
+    add_row_arguments(parser)
+    form = parser.add_mutually_exclusive_group()
+    form.add_argument("--format", choices=("table", *FORMATS), default="table", help="form of the rows")
+    form.add_argument("--sql-only", action="store_true", help="print nothing but the SQL")
+    parser.add_argument("--links", action="store_true", help="show what the question's words were linked to")
+    parser.add_argument("--explain", action="store_true", help="say in words what the SQL does")
+    parser.epilog = (
+        'example: text2sql ask --db examples/music_shop.sqlite "How many albums are there?"\n'
+        "csv, json, markdown and --sql-only print only that on standard output, all else on standard error.\n"
+        "exit code: 0 answered, 1 not answered or the SQL failed, 2 wrong arguments, missing files"
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Answer one question; exit code 1 when the model's SQL is none or fails."""
+    """Answer one question; exit code 1 when there is no answer or its SQL fails."""
+    if not arguments.question.strip():
+        raise UserError("the question is empty: write what you want to know")
     with connect(arguments.db) as database:
-        generator, _ = load_generator(arguments)
-        answer, worked = ask(
-            generator,
-            database,
-            arguments.question,
-            decoding_options(arguments),
-            not arguments.no_contents,
-            arguments.time_limit,
+        show_warnings(database)
+        assistant = load_assistant(arguments)
+        answer = assistant.ask(
+            database, arguments.question, time_limit=arguments.time_limit, row_limit=arguments.row_limit
         )
-    print(answer)
-    return 0 if worked else 1
+        notes = _notes(arguments, answer, database)
+    if arguments.format == "table" and not arguments.sql_only:
+        print("\n".join([labelled("question", answer.question), format_answer(answer, arguments.rows), *notes]))
+    else:
+        _print_data(arguments, answer, notes)
+    return 0 if answered(answer) else 1
 
 
-def ask(
-    generator: Generator,
-    database: Database,
-    question: str,
-    options: DecodingConfig | None = None,
-    use_contents: bool = True,
-    time_limit: float = 5.0,
-) -> tuple[str, bool]:
-    """Question, SQL and rows as text, and whether the SQL ran."""
-    index = ValueIndex(column_values(database, database.schema)) if use_contents else None
-    request = Request(question, database.schema, link(question, database.schema, index))
-    best = generator.predict([request], options)[0][0]
-    lines = [f"question  {question}"]
-    if best.error is not None:
-        return "\n".join([*lines, f"SQL       none: {best.error} (model wrote: {best.target})"]), False
-    result = database.run(best.sql, time_limit=time_limit)
-    return "\n".join([*lines, f"SQL       {best.sql}", "", format_result(result)]), result.error is None
+def ask(generator: Generator, database: Database, question: str, time_limit: float = 5.0) -> tuple[str, bool]:
+    """Question, answer, SQL and rows as text, and whether the question was answered."""
+    answer = Assistant(generator).ask(database, question, time_limit=time_limit)
+    return "\n".join([labelled("question", question), format_answer(answer)]), answered(answer)
+
+
+def answered(answer: Answer) -> bool:
+    """Whether there is SQL and it ran."""
+    return answer.abstained is None and answer.error is None and answer.result is not None
+
+
+def _notes(arguments: argparse.Namespace, answer: Answer, database: Database) -> list[str]:
+    """What was asked for besides the answer."""
+    notes = []
+    if arguments.explain and answer.sql:
+        notes.append(labelled("in words", explain(answer.sql, database.schema, database.dialect)))
+    if arguments.links:
+        notes.append(labelled("linked", format_links(answer.links)))
+    return notes
+
+
+def _print_data(arguments: argparse.Namespace, answer: Answer, notes: list[str]) -> None:
+    """Only the data on standard output, what people read on standard error."""
+    failed = answer.abstained or answer.error
+    if failed:
+        warn(f"no answer: {failed}")
+    if arguments.sql_only:
+        print(answer.sql, end="\n" if answer.sql else "")
+    elif answered(answer) and answer.result is not None:
+        print(labelled("SQL", answer.sql), labelled("answer", answer.sentence), sep="\n", file=sys.stderr)
+        spreadsheet = arguments.format == "csv" and arguments.for_spreadsheets
+        data = to_csv(answer.result, True) if spreadsheet else FORMATS[arguments.format](answer.result)
+        if isinstance(sys.stdout, io.TextIOWrapper):
+            sys.stdout.reconfigure(newline="")  # CSV's line ends stay as they are on Windows too
+        sys.stdout.write(data)
+        if answer.result.truncated:
+            warn(f"only the first {len(answer.result.rows)} rows were fetched; --row-limit sets how many")
+    if not answer.sure and answered(answer):
+        warn(f"not sure (confidence {answer.confidence:.0%}): check the SQL")
+    if notes:
+        print("\n".join(notes), file=sys.stderr)
