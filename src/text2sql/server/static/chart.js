@@ -64,6 +64,9 @@ function valueTicks({ rows, y }, fromZero, wanted = 5) {
   return Number.isFinite(low) && Number.isFinite(high) ? ticks(low, high, wanted) : [0, 1];
 }
 
+/** The name of the value axis; several series are named by the legend. */
+const valueName = ({ columns, y }) => (y.length === 1 ? columns[y[0]] : "");
+
 const text = (content, attributes) => vector("text", attributes, content);
 const line = (x1, y1, x2, y2, kind) => vector("line", { class: kind, x1, y1, x2, y2 });
 const tooltip = (...texts) => vector("title", {}, texts.join("\n"));
@@ -87,7 +90,7 @@ function drawBarsUp(data, labels) {
   const scale = linear(marks[0], marks.at(-1), bottom, top);
   const band = (width - left - 8) / Math.max(1, rows.length);
   const thick = Math.min(56, (band * 0.72) / y.length);
-  const parts = [...upGrid(marks, scale, left, width - 8), text(columns[y[0]], { class: "axis-name", x: 0, y: 14 }),
+  const parts = [...upGrid(marks, scale, left, width - 8), text(valueName(data), { class: "axis-name", x: 0, y: 14 }),
     text(columns[x], { class: "axis-name", x: left + (width - left - 8) / 2, y: height - 6, "text-anchor": "middle" })];
   rows.forEach((row, index) => {
     const middle = left + band * (index + 0.5);
@@ -118,7 +121,7 @@ function drawBarsAcross(data, labels) {
   const { columns, rows, x, y, width } = data;
   const left = Math.min(widest(labels) + 12, width * 0.42);
   const right = width - 56;
-  const marks = valueTicks(data, true, Math.max(2, Math.floor((right - left) / 90)));
+  const marks = valueTicks(data, true, Math.max(3, Math.floor((right - left) / 80)));
   const scale = linear(marks[0], marks.at(-1), left, right);
   const thick = y.length === 1 ? 20 : 13;
   const band = thick * y.length + 10;
@@ -127,7 +130,7 @@ function drawBarsAcross(data, labels) {
   const parts = marks.flatMap((mark) => [line(scale(mark), 24, scale(mark), bottom, mark === 0 ? "axis" : "grid"),
     text(numberLabel(mark), { class: "tick", x: scale(mark), y: bottom + 18, "text-anchor": "middle" })]);
   parts.push(text(columns[x], { class: "axis-name", x: 0, y: 14 }),
-    text(columns[y[0]], { class: "axis-name", x: (left + right) / 2, y: bottom + 40, "text-anchor": "middle" }));
+    text(valueName(data), { class: "axis-name", x: (left + right) / 2, y: bottom + 40, "text-anchor": "middle" }));
   rows.forEach((row, index) => {
     const start = 28 + band * index;
     const label = labels[index].length > letters ? `${labels[index].slice(0, letters - 1)}…` : labels[index];
@@ -183,7 +186,7 @@ function plane(data) {
   const scale = linear(marks[0], marks.at(-1), bottom, top);
   const lower = lowerAxis(data, left);
   const parts = [...upGrid(marks, scale, left, lower.right), line(left, bottom, lower.right, bottom, "axis"),
-    text(columns[y[0]], { class: "axis-name", x: 0, y: 14 }),
+    text(valueName(data), { class: "axis-name", x: 0, y: 14 }),
     text(columns[x], { class: "axis-name", x: left + (width - left - 24) / 2, y: height - 6, "text-anchor": "middle" }),
     ...lower.marks.map(([place, label]) => text(label, { class: "tick", x: place, y: bottom + 18, "text-anchor": "middle" }))];
   const points = (column) => data.rows

@@ -83,7 +83,7 @@ export class Databases {
     try {
       await call(`databases/${encodeURIComponent(database.id)}`, { method: "DELETE" });
     } catch (error) {
-      this.onError(error, () => this.close(database));
+      toast(error.message);
       return;
     }
     announce(`${database.name} is closed`);
@@ -106,7 +106,7 @@ export class Databases {
       onclick: () => { if (database.id !== this.current?.id) this.select(database); } },
     icon("database"), element("span", { class: "database-name" }, database.name), element("span", { class: "dialect" }, database.dialect));
     const close = button("", "close", () => this.close(database),
-      { class: "icon-button small", "aria-label": `Close ${database.name}`, title: "Close (the database itself stays as it is)" });
+      { class: "icon-button small", "aria-label": `Close ${database.name}`, title: "Close (the server forgets an uploaded file)" });
     return element("li", {}, choose, close);
   }
 

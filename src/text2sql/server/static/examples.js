@@ -16,6 +16,8 @@ export function singular(noun) {
 
 const isKey = (column) => column.primary_key || column.references || /(^|[_ ])id$|Id$|^id/i.test(column.name);
 const isNumber = (column) => /int|num|real|dec|dou|flo|money/i.test(column.type) && !isKey(column);
+/** A number that one asks the highest of: no year, no number that only names. */
+const isMeasure = (column) => isNumber(column) && !/year|number|code|zip|phone|minute/i.test(column.name);
 const isText = (column) => /char|text|string/i.test(column.type) && !isKey(column);
 const isName = (column) => isText(column) && /name|title/i.test(column.name);
 const isCategory = (column) => isText(column) && /countr|city|type|kind|categor|genre|status|state|region|gender|class|group|colou?r|league/i.test(column.name);
@@ -27,12 +29,13 @@ export function exampleQuestions(tables) {
   const questions = [];
   const main = ranked[0];
   if (main) questions.push(`How many ${plural(words(main.name))} are there?`);
-  const ordered = ranked.find((table) => table.columns.some(isNumber));
+  const ordered = ranked.find((table) => table.columns.some(isMeasure));
   if (ordered) {
-    const number = ordered.columns.find(isNumber);
+    const number = ordered.columns.find(isMeasure);
     questions.push(`Which ${singular(words(ordered.name))} has the highest ${words(number.name)}?`);
   }
-  const grouped = ranked.find((table) => table.columns.some(isCategory));
+  const groupable = ranked.filter((table) => table.columns.some(isCategory));
+  const grouped = groupable.find((table) => table !== main) ?? groupable[0];
   const listed = ranked.find((table) => table.columns.some(isText)) ?? ranked[1];
   if (grouped) {
     const category = grouped.columns.find(isCategory);
@@ -47,6 +50,6 @@ export function exampleQuestions(tables) {
 }
 
 function score(table) {
-  const kinds = [isName, isNumber, isCategory].filter((kind) => table.columns.some(kind)).length;
+  const kinds = [isName, isMeasure, isCategory].filter((kind) => table.columns.some(kind)).length;
   return kinds * 2 - (table.columns.filter(isKey).length > table.columns.length / 2 ? 3 : 0);
 }

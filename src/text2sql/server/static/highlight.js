@@ -10,7 +10,7 @@ const KEYWORDS = new Set(`select from where group by order having limit offset j
 const TOKEN = new RegExp([
   String.raw`(?<comment>--[^\n]*|/\*[\s\S]*?(?:\*/|$))`,
   String.raw`(?<string>'(?:[^']|'')*'?)`,
-  String.raw`(?<name>"(?:[^"]|"")*"?|\`[^\`]*\`?|\[[^\]\n]*\])`,
+  "(?<name>\"(?:[^\"]|\"\")*\"?|`[^`]*`?|\\[[^\\]\\n]*\\])",
   String.raw`(?<number>\b\d+(?:\.\d+)?(?:[eE][+-]?\d+)?\b)`,
   String.raw`(?<word>[\p{L}_][\p{L}\p{N}_$]*)`,
 ].join("|"), "gu");

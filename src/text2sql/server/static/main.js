@@ -70,6 +70,7 @@ function addTurn(text) {
   for (const older of turns) older.setOpen(false);
   turns.unshift(turn);
   byId("turns").prepend(turn.element);
+  byId("main").classList.add("talking");
   byId("examples").hidden = true;
   return turn;
 }
@@ -84,7 +85,12 @@ function askQuestion(text) {
   const body = { question: words, database: databases.current.id, ...(conversation ? { conversation } : {}) };
   question.value = "";
   recalled = -1;
-  perform(turn, "Reading the question", (signal) => ask(body, { signal, onSql: (sql) => turn.stream(sql) }), false);
+  const send = (signal) => ask(body, { signal, onSql: (sql) => turn.stream(sql) });
+  perform(turn, "Reading the question", (signal) => send(signal).catch((error) => {
+    if (error.status !== 404 || !body.conversation) throw error;
+    delete body.conversation; // the server has forgotten the conversation: the question opens a new one
+    return send(signal);
+  }), false);
 }
 
 function runIn(turn, sql) {
@@ -134,6 +140,7 @@ function newConversation() {
   free();
   conversation = null;
   turns = [];
+  byId("main").classList.remove("talking");
   byId("turns").replaceChildren();
   byId("page-error").replaceChildren();
   byId("examples").hidden = byId("example-list").childElementCount === 0;

@@ -2,7 +2,7 @@
 
 import { request } from "./api.js";
 import { ResultChart } from "./chart.js";
-import { button, element, toast } from "./dom.js";
+import { button, element, icon, toast } from "./dom.js";
 import { fileName, saveFile, toMarkdown, toTsv } from "./formats.js";
 import { load, save } from "./storage.js";
 import { emptyTable, ResultTable } from "./table.js";
@@ -14,9 +14,9 @@ export function resultView(result, context) {
   if (result.rows.length === 0) return [emptyTable(result)];
   const table = new ResultTable(result, context.question);
   const chart = result.chart && result.rows.length > 1 ? new ResultChart(result, context.question) : null;
-  const tools = element("div", { class: "result-tools" }, chart && viewSwitch(table.element, chart.element), element("span", { class: "space" }),
-    copyTools(table, context), downloadTools(context));
-  return [tools, chart?.element, table.element].filter(Boolean);
+  const takeAlong = element("div", { class: "take-along" }, copyTools(table, context), downloadTools(context));
+  const views = chart && element("div", {}, viewSwitch(table.element, chart.element));
+  return [views, chart?.element, table.element, takeAlong].filter(Boolean);
 }
 
 /** Two buttons, one pressed; the choice is kept for the next answers. */
@@ -37,14 +37,14 @@ function viewSwitch(table, chart) {
 function copyTools(table, { copy }) {
   const sorted = () => ({ columns: table.result.columns, rows: table.rows });
   return element("div", { class: "tool-group", role: "group", "aria-label": "Copy the rows" },
-    element("span", { class: "muted small-text" }, "Copy"),
+    element("span", { class: "label muted small-text" }, icon("copy"), "Copy rows"),
     button("TSV", null, () => copy(toTsv(sorted()), "Rows")),
     button("Markdown", null, () => copy(toMarkdown(sorted()), "Rows")));
 }
 
 function downloadTools(context) {
   return element("div", { class: "tool-group", role: "group", "aria-label": "Download all rows" },
-    element("span", { class: "muted small-text" }, "Download"),
+    element("span", { class: "label muted small-text" }, icon("download"), "Download all"),
     FILES.map(([label, format, extension]) => button(label, null, () => download(context, format, extension))));
 }
 
@@ -53,6 +53,7 @@ async function download({ sql, database, question }, format, extension) {
   try {
     const response = await request("export", { method: "POST", json: { sql, database: database.id, format } });
     saveFile(await response.blob(), fileName(question, extension));
+    if (response.headers.get("X-Truncated") === "true") toast("There are more rows than the file may hold");
   } catch (error) {
     toast(`Not downloaded: ${error.message}`);
   }

@@ -35,7 +35,7 @@ export function dateTicks(low, high, wanted = 5) {
   const unit = span > 2 * DAY ? DAY : span > 2 * DAY / 24 ? DAY / 24 : 60_000;
   const step = unit * Math.max(1, Math.ceil(span / unit / wanted));
   return Array.from({ length: Math.floor(span / step) + 1 }, (_, index) => (Math.ceil(low / step) + index) * step)
-    .filter((tick) => tick <= high);
+    .filter((tick) => tick <= high).concat(low === high ? [low] : []);
 }
 
 function calendarTicks(low, high, step) {
@@ -57,11 +57,12 @@ export function dateLabel(time, span) {
   return span > 2 * DAY ? text.slice(0, 10) : text.slice(11, 16);
 }
 
-/** A number for an axis: 12500000 is 12.5M, a year stays a year. */
+/** A number for an axis or a bar: 12500000 is 12.5M, 17.826666 is 17.83, a year stays a year. */
 export function numberLabel(value, plain = false) {
   if (plain) return String(value);
-  const compact = Math.abs(value) >= 100_000;
-  return new Intl.NumberFormat("en", { notation: compact ? "compact" : "standard", maximumSignificantDigits: 6 }).format(value);
+  const size = Math.abs(value);
+  if (size >= 100_000) return new Intl.NumberFormat("en", { notation: "compact", maximumSignificantDigits: 4 }).format(value);
+  return new Intl.NumberFormat("en", size >= 1 ? { maximumFractionDigits: 2 } : { maximumSignificantDigits: 3 }).format(value);
 }
 
 /** A function from [low, high] onto [from, to]. */

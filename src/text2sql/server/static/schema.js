@@ -55,8 +55,8 @@ export class SchemaTree {
     const row = element("div", { class: "tree-row", title: table.comment || null, onclick: () => this.toggle(item) },
       element("span", { class: "chevron" }, icon("chevron")),
       element("span", { class: "tree-name" }, table.name),
-      element("span", { class: "tree-info" }, table.rows === null ? "" : table.rows.toLocaleString("en")),
-      this.insertButton(table.name));
+      this.insertButton(table.name),
+      element("span", { class: "tree-info" }, table.rows === null ? "" : table.rows.toLocaleString("en")));
     const group = element("ul", { role: "group" });
     const item = element("li", { role: "treeitem", tabindex: -1, "aria-level": 1, "aria-expanded": "false",
       "aria-label": [`table ${table.name}`, rows].filter(Boolean).join(", ") }, row, group);

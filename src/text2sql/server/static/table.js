@@ -108,8 +108,8 @@ export class ResultTable {
   }
 
   cell(value, column) {
-    if (value === null) return element("td", { class: "null" }, "NULL");
     const kind = this.numeric[column] ? "number" : null;
+    if (value === null) return element("td", { class: `null ${kind ?? ""}` }, "NULL");
     const text = cellText(value);
     if (text === "") return element("td", { class: "null" }, "empty text");
     if (text.length <= LONG_CELL) return element("td", { class: kind }, text);

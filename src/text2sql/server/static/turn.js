@@ -107,7 +107,7 @@ export class Turn {
     if (!byHand) this.asked = answer;
     const abstained = !answer.sql;
     this.sentence.hidden = false;
-    this.sentence.textContent = abstained ? "This database can't answer that." : answer.sentence || this.plainSentence(answer);
+    this.sentence.textContent = abstained ? "This database can't answer that." : this.sentenceOf(answer);
     this.understood.hidden = byHand ? this.understood.hidden : !answer.rewritten || answer.rewritten === this.question;
     if (!byHand && answer.rewritten) this.understood.textContent = `Understood as: ${answer.rewritten}`;
     this.sqlPart.hidden = abstained;
@@ -118,9 +118,10 @@ export class Turn {
     announce(`${this.sentence.textContent} ${answer.result && !answer.result.error ? count(answer.result.rows.length, "row") : ""}`);
   }
 
-  plainSentence({ result }) {
-    if (!result || result.error) return "The query did not run.";
-    return `${count(result.rows.length, "row")}.`;
+  /** The server's sentence; a failed query has its error in a box of its own. */
+  sentenceOf({ sentence, error, result }) {
+    if (error || !result || result.error) return "The query did not run.";
+    return sentence || `${count(result.rows.length, "row")}.`;
   }
 
   showTrust(answer, byHand) {
