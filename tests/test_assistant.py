@@ -13,7 +13,6 @@ import pytest
 from text2sql.assistant import Alternative, Answer, Assistant, Conversation, LinkedItem
 from text2sql.assistant.answer import readings
 from text2sql.config import DecodingConfig
-from text2sql.database import connect
 from text2sql.decoding import checkpoints
 from text2sql.decoding.checkpoints import default_model
 from text2sql.decoding.generator import Generator, Prediction
@@ -26,15 +25,14 @@ COUNT = "SELECT COUNT(*) FROM albums"
 HOW_MANY = "How many albums are there?"
 
 
+@pytest.fixture(autouse=True)
+def _own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.getbasetemp() / "cache"))
+
+
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_tiny_checkpoint(tmp_path_factory.mktemp("tiny"))
-
-
-@pytest.fixture(scope="module")
-def shop() -> Iterator[object]:
-    with connect(SHOP) as database:
-        yield database
 
 
 def ask(folder: Path, question: str, *found: tuple[str, float], **more: object) -> Answer:

@@ -29,7 +29,7 @@ from text2sql.assistant.sentences import sentence
 from text2sql.assistant.streaming import ReadableSQL
 from text2sql.assistant.suggestions import Suggestion, name_suggestions, value_suggestions
 from text2sql.config import DecodingConfig
-from text2sql.data.contents import column_values
+from text2sql.data.database_values import value_index
 from text2sql.database import Database, ExecutionResult, connect
 from text2sql.decoding.checkpoints import default_model
 from text2sql.decoding.generator import Generator, OnPieces, Prediction, Request
@@ -44,7 +44,10 @@ _VALUES = 10_000
 
 
 class Assistant:
-    """Answers questions; usable from several threads. Close it, or use it as a context manager."""
+    """Answers questions; usable from several threads. Close it, or use it as a context manager.
+
+    `generator`, `threshold`, `options` and `progress` (a bar while a database's values are read) may be changed.
+    """
 
     def __init__(
         self,
@@ -62,6 +65,7 @@ class Assistant:
         self.generator = generator
         self.threshold = threshold
         self.options = options or DecodingConfig(num_beams=4)
+        self.progress = False
         self._predict = predict or self._predict_alone
         self._writer = writer
         self._model_lock = threading.Lock()
@@ -125,7 +129,7 @@ class Assistant:
         """The index of a database's values, built when it is first needed; other databases do not wait for it."""
         with self._opening_lock:
             lazy = self._indexes.setdefault(database, _LazyIndex())
-        return lazy.get(database)
+        return lazy.get(database, self.progress)
 
     def predict(self, question: str, database: Database, links: Links, on_pieces: OnPieces | None) -> list[Prediction]:
         """The model's readings of one question, best first."""
@@ -336,12 +340,8 @@ class _LazyIndex:
         self._lock = threading.Lock()
         self._index: ValueIndex | None = None
 
-    def get(self, database: Database) -> ValueIndex:
+    def get(self, database: Database, progress: bool) -> ValueIndex:
         with self._lock:
             if self._index is None:
-                self._index = _build_index(database)
+                self._index = value_index(database, progress=progress)
             return self._index
-
-
-def _build_index(database: Database) -> ValueIndex:
-    return ValueIndex(column_values(database, database.schema))
