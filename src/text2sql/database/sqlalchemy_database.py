@@ -30,6 +30,10 @@ RESULT_LIMIT = 256 * 2**20
 """Bytes of text, blobs and nested values kept of one result; later rows are cut off, the result is truncated."""
 COUNTING_SECONDS = 0.5
 """How long the rows of one table are counted."""
+_DISTINCT_SECONDS = 10.0
+"""How long the different values of a column are looked for."""
+_FIRST_ROWS = 100_000
+"""Rows whose values are taken when that was too short."""
 _BATCH = 32
 """Rows fetched before sizes and clock are looked at."""
 _INTERVAL = 0.1
@@ -201,9 +205,12 @@ class SQLAlchemyDatabase(Database):
         known = self.schema.table(table)
         if known is None or known.column(column) is None:
             raise UserError(f"database {self.name}: there is no column {table}.{column}")
-        name = self._quoted(column)
-        sql = f"SELECT DISTINCT {name} FROM {self._quoted(table)} WHERE {name} IS NOT NULL LIMIT {limit:d}"
-        result = self._run(sql, 60.0, limit)
+        name, source = self._quoted(column), self._quoted(table)
+        sql = f"SELECT DISTINCT {name} FROM {{}} WHERE {name} IS NOT NULL LIMIT {limit:d}"
+        result = self._run(sql.format(source), _DISTINCT_SECONDS, limit)
+        if result.error and "time limit" in result.error:  # a large table: the values of its first rows
+            rows = f"(SELECT {name} FROM {source} LIMIT {_FIRST_ROWS}) AS first_rows"
+            result = self._run(sql.format(rows), _DISTINCT_SECONDS, limit)
         if result.error:
             raise UserError(f"database {self.name}: the values of {table}.{column} cannot be read: {result.error}")
         return [row[0] for row in result.rows]

@@ -21,9 +21,10 @@ from typing import Any
 from text2sql.database.base import Database, ExecutionResult
 from text2sql.database.guard import Authorizer, file_state, harden, needs_recovery, open_read_only
 from text2sql.database.introspection import introspect
+from text2sql.database.sampling import distinct_of_first_rows, distinct_statement, row_number_name
 from text2sql.database.statements import check_statement
 from text2sql.errors import UserError
-from text2sql.schema import Schema, quote_identifier
+from text2sql.schema import Schema, Table, quote_identifier
 
 _INSTRUCTIONS = 500
 """Engine instructions between two looks at the clock: a few microseconds, unless each moves megabytes."""
@@ -31,6 +32,8 @@ RESULT_LIMIT = 256 * 2**20
 """Bytes of text and blobs kept of one result; later rows are cut off and the result is marked truncated."""
 COUNTING_SECONDS = 0.3
 """How long the rows of one table are counted."""
+_DISTINCT_SECONDS = 20.0
+"""How long the different values of a column are looked for."""
 _BATCH = 32
 """Rows fetched before sizes and clock are looked at."""
 
@@ -132,15 +135,23 @@ class SQLiteDatabase(Database):
             return ExecutionResult(columns, rows, truncated, time.perf_counter() - start, error)
 
     def distinct_values(self, table: str, column: str, limit: int) -> list[Any]:
-        """See `Database.distinct_values`: in the order in which SQLite finds them."""
+        """See `Database.distinct_values`: in the order in which SQLite finds them; of large tables from a sample."""
         known = self.schema.table(table)
         if known is None or known.column(column) is None:
             raise UserError(f"database {self.name}: there is no column {table}.{column}")
-        source, name = quote_identifier(table), quote_identifier(column)
-        result = self.run(f"SELECT DISTINCT {name} FROM {source} WHERE {name} IS NOT NULL LIMIT {limit:d}", 60.0, limit)
+        statement = distinct_statement(known, column, limit, self._row_numbers(known))
+        result = self.run(statement, _DISTINCT_SECONDS, limit)
+        if result.error and "time limit" in result.error:  # such as a view of many rows
+            result = self.run(distinct_of_first_rows(known, column, limit), _DISTINCT_SECONDS, limit)
         if result.error:
             raise UserError(f"database {self.name}: the values of {table}.{column} cannot be read: {result.error}")
         return [row[0] for row in result.rows]
+
+    def _row_numbers(self, table: Table) -> tuple[int, int] | None:
+        """The first and last row number, or None where rows have none (views, tables WITHOUT ROWID)."""
+        row = row_number_name(table)
+        ends = self.run(f"SELECT min({row}), max({row}) FROM {quote_identifier(table.name)}", COUNTING_SECONDS, 1)
+        return ends.rows[0] if ends.rows and all(isinstance(end, int) for end in ends.rows[0]) else None
 
     def cancel(self) -> None:
         """See `Database.cancel`. A query that has not begun when this is called is not stopped."""

@@ -7,7 +7,7 @@ BRIDGE, section 3.3). The index is built from plain values, so nothing here know
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -55,6 +55,19 @@ class ValueIndex:
             key = _key(text) if len(text) <= longest else ""
             if key:
                 self._places.setdefault(key, {}).setdefault(column, text)
+
+    @classmethod
+    def from_places(cls, places: Mapping[str, Sequence[tuple[int, str]]]) -> ValueIndex:
+        """Take what `places` gave, also by way of JSON. Raises ValueError or TypeError when it is something else."""
+        index = cls()
+        index._places = {key: {int(column): text for column, text in found} for key, found in places.items()}
+        if not all(isinstance(text, str) for found in index._places.values() for text in found.values()):
+            raise ValueError("texts are expected")
+        return index
+
+    def places(self) -> dict[str, list[tuple[int, str]]]:
+        """Folded text -> (column number, text) of the cells; fit for JSON."""
+        return {key: list(found.items()) for key, found in self._places.items()}
 
     def __len__(self) -> int:
         return len(self._places)
