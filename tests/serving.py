@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import argparse
 import contextlib
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -14,6 +17,7 @@ import httpx
 import torch
 from fastapi import FastAPI
 
+from text2sql.cli import serve
 from text2sql.config import DecodingConfig, PromptingConfig
 from text2sql.decoding.generator import Generator, Prediction, Request
 from text2sql.model import GPT, GPTConfig
@@ -115,6 +119,19 @@ def served(
         yield client
 
 
+@contextlib.contextmanager
+def serving_process(*arguments: str) -> Iterator[tuple[str, subprocess.Popen[str]]]:
+    """The address of `text2sql serve` of music_shop in a process of its own, and the process."""
+    command = [sys.executable, __file__, "--db", str(MUSIC), "--port", "0", "--checkpoint", "tiny", *arguments]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            line = process.stdout.readline()
+            yield next(word.rstrip("/") for word in line.split() if word.startswith("http://")), process
+        finally:
+            process.kill()
+
+
 def wait_until(condition: object, seconds: float = 60.0) -> None:
     """Wait for a condition that another thread brings about; fails after `seconds`."""
     assert callable(condition)
@@ -122,3 +139,10 @@ def wait_until(condition: object, seconds: float = 60.0) -> None:
     while not condition():
         assert time.monotonic() < deadline, "waited in vain"
         time.sleep(0.02)
+
+
+if __name__ == "__main__":
+    serve.Generator.load = lambda folder, device: scripted_generator()  # type: ignore[method-assign, assignment]
+    parser = argparse.ArgumentParser()
+    serve.add_arguments(parser)
+    sys.exit(serve.run(parser.parse_args()))

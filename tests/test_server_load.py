@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import signal
 import socket
-import subprocess
 import sys
 import threading
 import time
@@ -14,7 +13,7 @@ import time
 import httpx
 import pytest
 
-from serving import COUNT, ENDLESS, JAPAN, MUSIC, SCRIPT, SLOW, scripted_generator, served, wait_until
+from serving import COUNT, ENDLESS, JAPAN, MUSIC, SCRIPT, SLOW, scripted_generator, served, serving_process, wait_until
 from text2sql.server.settings import Settings
 
 PATIENT = Settings(databases=(str(MUSIC),), time_limit=300.0)
@@ -147,27 +146,9 @@ def test_stopping_the_server_stops_its_queries() -> None:
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGINT for one child process")
 def test_the_command_serves_until_ctrl_c() -> None:
-    command = [sys.executable, "-c", _SERVE, str(MUSIC)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd="tests") as process:
-        assert process.stdout is not None
-        line = process.stdout.readline()
-        url = next(word for word in line.split() if word.startswith("http://127.0.0.1:"))
-        assert httpx.get(f"{url}health", timeout=60).json()["status"] == "ok"
+    with serving_process() as (url, process):
+        assert httpx.get(f"{url}/health", timeout=60).json()["status"] == "ok"
         process.send_signal(signal.SIGINT)
         assert process.wait(60) == 0
         assert process.stderr is not None
         assert process.stderr.read().strip() == "text2sql: stopped"
-
-
-_SERVE = """
-import sys
-sys.path.insert(0, ".")
-from text2sql.cli import serve
-from text2sql.decoding.generator import Generator
-from serving import scripted_generator
-import argparse
-serve.Generator.load = staticmethod(lambda folder, device: scripted_generator())
-parser = argparse.ArgumentParser()
-serve.add_arguments(parser)
-sys.exit(serve.run(parser.parse_args(["--db", sys.argv[1], "--port", "0", "--checkpoint", "tiny"])))
-"""

@@ -67,6 +67,7 @@ def run(arguments: argparse.Namespace) -> int:
         raise UserError(f'the package {error.name} is missing: pip install -e ".[serve]"') from error
     with bind(settings.host, settings.port) as listening:
         app = _application(settings, arguments)
+        app.state.service.read_values()
         port = listening.getsockname()[1]
         _announce(app, settings, port, made=not (arguments.token or os.environ.get(TOKEN_VARIABLE)))
         try:
@@ -102,7 +103,7 @@ def settings_of(arguments: argparse.Namespace) -> Settings:
 
 
 def _application(settings: Settings, arguments: argparse.Namespace) -> FastAPI:
-    from text2sql.assistant import SentenceWriter
+    from text2sql.assistant.endpoint import SentenceWriter
     from text2sql.server.app import create_app
 
     if (arguments.writer_url is None) != (arguments.writer_model is None):

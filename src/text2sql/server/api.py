@@ -46,6 +46,8 @@ ERRORS: dict[int | str, dict[str, Any]] = {
 _EVENTS = {"text/event-stream": {"schema": {"type": "string"}}}
 _FILES: dict[str, Any] = {media: {"schema": {"type": "string"}} for media in ("text/csv", "text/markdown")}
 _FILES["application/json"] = {"schema": {"type": "object"}}
+public = APIRouter(responses=ERRORS)
+"""What needs no token."""
 router = APIRouter(responses=ERRORS)
 
 
@@ -62,7 +64,7 @@ def _json(body: bytes, status: int = 200) -> Response:
     return Response(body, status, media_type="application/json")
 
 
-@router.get("/health", response_model=HealthJSON)
+@public.get("/health", response_model=HealthJSON)
 async def health(service: TheService) -> JSONResponse:
     """Whether the server is alive, its model, and how many requests it is working on."""
     waiting = len(service.questions) + len(service.queries)

@@ -8,13 +8,15 @@ from collections.abc import AsyncIterator
 from importlib.metadata import version
 from pathlib import Path
 
-from fastapi import FastAPI, Request, Response
+from fastapi import FastAPI, Request, Response, Security
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse, JSONResponse
+from fastapi.routing import APIRoute
+from fastapi.security import HTTPBearer
 from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
 
-from text2sql.assistant import SentenceWriter
+from text2sql.assistant.endpoint import SentenceWriter
 from text2sql.decoding.generator import Generator
 from text2sql.errors import UserError
 from text2sql.server import api, openai_api
@@ -48,8 +50,10 @@ def create_app(
         lifespan=_lifespan,
     )
     app.state.service = Service(settings, generator, model, writer)
-    app.include_router(api.router)
-    app.include_router(openai_api.router)
+    locked = [Security(HTTPBearer(auto_error=False))] if settings.token else []  # for OpenAPI: `Guard` does the check
+    app.include_router(api.public)
+    app.include_router(api.router, dependencies=locked)
+    app.include_router(openai_api.router, dependencies=locked)
     app.add_middleware(Guard, settings=settings)
     _add_page(app)
     app.add_exception_handler(UserError, _user_error)
@@ -97,8 +101,18 @@ async def _invalid(request: Request, error: Exception) -> Response:
 
 async def _http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
+    headers = dict(error.headers or {})
+    if error.status_code == 405:
+        headers["Allow"] = _methods(request.url.path) or headers.get("Allow", "GET")
     body = error_body(request.url.path, error.status_code, one_line(error.detail))
-    return JSONResponse(body, error.status_code, error.headers)
+    return JSONResponse(body, error.status_code, headers)
+
+
+def _methods(path: str) -> str:
+    """All methods of a path: Starlette names those of the first route only."""
+    routers = (api.public, api.router, openai_api.router)
+    routes = [route for router in routers for route in router.routes if isinstance(route, APIRoute)]
+    return ", ".join(sorted({method for r in routes if r.path_regex.fullmatch(path) for method in r.methods or ()}))
 
 
 async def _nobody(request: Request, error: Exception) -> Response:

@@ -14,6 +14,7 @@ import re
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -125,7 +126,10 @@ def _add_headers(headers: MutableHeaders) -> None:
 
 
 class LimitedBody:
-    """The body of a request as long as it is small enough and keeps coming; ApiError 413 and 408 otherwise."""
+    """The body of a request as long as it is small enough and keeps coming; HTTPException 413 and 408 otherwise.
+
+    That class is the one that FastAPI, which reads the body, does not take for an error of the body's syntax.
+    """
 
     def __init__(self, receive: Receive, limit: int, seconds: float) -> None:
         self._receive = receive
@@ -141,9 +145,10 @@ class LimitedBody:
         try:
             message = await asyncio.wait_for(self._receive(), self._seconds)
         except TimeoutError:
-            raise ApiError(408, f"the request's body did not arrive: nothing for {self._seconds:g} seconds") from None
+            detail = f"the request's body did not arrive: nothing for {self._seconds:g} seconds"
+            raise HTTPException(408, detail) from None
         self._size += len(message.get("body", b""))
         if self._size > self._limit:
-            raise _too_large(self._limit)
+            raise HTTPException(413, str(_too_large(self._limit)))
         self._complete = not message.get("more_body", False)
         return message

@@ -9,8 +9,6 @@ from dataclasses import dataclass, field, replace
 from text2sql.assistant import Answer, Conversation
 from text2sql.server.errors import ApiError
 
-MOST_TURNS = 50
-"""Turns that one conversation keeps; follow-up questions refer to the last few."""
 KEPT_ROWS = 20
 """Rows of an earlier answer that are kept."""
 
@@ -25,9 +23,9 @@ class Session:
     busy: bool = False
 
     def release(self) -> None:
-        """The question has been answered or given up. Old turns and most rows are forgotten."""
+        """The question has been answered or given up. Most rows of the answers are forgotten."""
         turns = self.conversation.turns
-        turns[:] = [_small(turn) for turn in turns[-MOST_TURNS:]]
+        turns[:] = map(_small, turns)
         self.busy = False
 
 

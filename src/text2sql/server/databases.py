@@ -78,7 +78,7 @@ class Databases:
             return self._add(self._pool(url))
         except ApiError:
             raise
-        except UserError as error:
+        except (UserError, OSError, ValueError) as error:  # a path that is too long, or has a zero byte
             raise ApiError(409, one_line(error)) from None
 
     def upload(self, files: Sequence[tuple[str, BinaryIO]]) -> Entry:

@@ -21,6 +21,8 @@ class _Body(BaseModel):
 class AskRequest(_Body):
     """A question; with `conversation`, the id that an earlier answer gave, it may refer to what was asked before."""
 
+    model_config = ConfigDict(json_schema_extra={"examples": [{"question": "How many artists are there?"}]})
+
     question: Question
     database: DatabaseId = None
     conversation: Annotated[str | None, Field(max_length=100)] = None
@@ -31,6 +33,8 @@ class AskRequest(_Body):
 class RunRequest(_Body):
     """SQL in the dialect of the database."""
 
+    model_config = ConfigDict(json_schema_extra={"examples": [{"sql": "SELECT 1", "row_limit": 10}]})
+
     sql: Sql
     database: DatabaseId = None
     row_limit: RowLimit = None
@@ -39,12 +43,16 @@ class RunRequest(_Body):
 class ExplainRequest(_Body):
     """SQL to be put into words."""
 
+    model_config = ConfigDict(json_schema_extra={"examples": [{"sql": "SELECT 1"}]})
+
     sql: Sql
     database: DatabaseId = None
 
 
 class ExportRequest(_Body):
     """SQL whose rows become a file."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"sql": "SELECT 1", "format": "csv"}]})
 
     sql: Sql
     database: DatabaseId = None
@@ -53,6 +61,8 @@ class ExportRequest(_Body):
 
 class ConnectRequest(_Body):
     """A database to open: `sqlite:///path`, a path, `postgresql://user:password@host/name`."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"url": "examples/music_shop.sqlite"}]})
 
     url: Annotated[str, Field(min_length=1, max_length=2_000)]
 

@@ -88,7 +88,7 @@ class ChatRequest(BaseModel):
     database: Annotated[str | None, Field(max_length=100, description="id of a database")] = None
 
 
-_TEXTS = {"4XX": "The request was refused", 500: "A bug", 503: "Too many requests are waiting"}
+_TEXTS: dict[int | str, str] = {"4XX": "The request was refused", 500: "A bug", 503: "Too many requests are waiting"}
 _ERRORS: dict[int | str, dict[str, Any]] = {
     status: {"model": OpenAIErrorJSON, "description": text} for status, text in _TEXTS.items()
 }

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from text2sql.database import ExecutionResult
 
 if TYPE_CHECKING:
-    from text2sql.assistant import Answer
+    from text2sql.assistant.answer import Answer
 
 BLOB_BYTES = 64
 """Bytes of a blob that are shown."""
@@ -88,7 +88,7 @@ def _rows_within(rows: Sequence[tuple[Any, ...]], limit: int) -> tuple[list[list
 
 
 def _chart(result: ExecutionResult) -> dict[str, Any] | None:
-    from text2sql.assistant import suggest_chart
+    from text2sql.assistant.charts import suggest_chart
 
     chart = suggest_chart(result)
     return None if chart is None else {"kind": chart.kind, "x": chart.x, "y": list(chart.y)}

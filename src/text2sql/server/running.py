@@ -11,7 +11,7 @@ from fastapi import FastAPI
 from text2sql.errors import UserError
 
 KEEP_ALIVE_SECONDS = 75
-SHUTDOWN_SECONDS = 5
+SHUTDOWN_SECONDS = 3
 """How long requests may go on after Ctrl-C before they are cancelled."""
 MOST_CONNECTIONS = 900
 """Below the usual limit of 1024 open files; further connections are answered with 503."""

@@ -6,18 +6,23 @@ import json
 import time
 from collections.abc import Callable
 from typing import Any
+from weakref import WeakKeyDictionary
 
-from text2sql.assistant import Answer, Assistant, Conversation, SentenceWriter, explain
+from text2sql.assistant import Answer, Assistant, Conversation
+from text2sql.assistant.endpoint import SentenceWriter
+from text2sql.assistant.explain import explain
 from text2sql.decoding.generator import Generator, Request
 from text2sql.server.batching import BatchingPredictor, current_job
 from text2sql.server.conversations import Conversations
 from text2sql.server.databases import Databases, Entry
 from text2sql.server.errors import ApiError
 from text2sql.server.export import export
+from text2sql.server.pool import PooledDatabase
 from text2sql.server.results import answer_json
 from text2sql.server.settings import Settings
 from text2sql.server.workers import Workers
 
+_Counted = tuple[float, dict[str, int | None]]
 COUNT_SECONDS = 60.0
 """How long the tables' row counts are kept."""
 COUNTING_SECONDS = 3.0
@@ -39,7 +44,7 @@ class Service:
         self.questions = Workers(settings.question_threads, settings.queue_length, "question")
         self.queries = Workers(settings.query_threads, settings.queue_length, "query")
         self.conversations = Conversations(settings.conversations)
-        self._counts: dict[str, tuple[float, dict[str, int | None]]] = {}
+        self._counts: WeakKeyDictionary[PooledDatabase, _Counted] = WeakKeyDictionary()
 
     def close(self) -> None:
         """Cancel all work, end the threads, close the databases, delete the uploads."""
@@ -47,6 +52,11 @@ class Service:
         self.queries.close()
         self.predictor.close()
         self.databases.close()
+
+    def read_values(self) -> None:
+        """Build the index of the values of every open database, which its first question would wait for."""
+        for entry in self.databases.all():
+            self.assistant.value_index(entry.database)
 
     def ask(
         self,
@@ -128,10 +138,10 @@ class Service:
         return sum(len(prompt.ids) for prompt in prompts)
 
     def _row_counts(self, entry: Entry) -> dict[str, int | None]:
-        known = self._counts.get(entry.id)
+        known = self._counts.get(entry.database)
         now = time.monotonic()
         if known is None or now - known[0] > COUNT_SECONDS:
-            known = self._counts[entry.id] = now, _count_rows(entry, now + COUNTING_SECONDS)
+            known = self._counts[entry.database] = now, _count_rows(entry, now + COUNTING_SECONDS)
         return known[1]
 
 
