@@ -17,7 +17,6 @@ file mixes numbers and texts in a column) gives the same rows; *bare column*, wh
 from __future__ import annotations
 
 import argparse
-import contextlib
 import datetime
 import json
 import math
@@ -201,14 +200,9 @@ def main() -> None:
     examples = read_spider_split(arguments.spider, arguments.split)
     examples = [e for e in examples if not arguments.database or e.schema.name in arguments.database]
     start = time.perf_counter()
-    with contextlib.ExitStack() as stack:
-        if arguments.engine == "duckdb":
-            engine: Engine = DuckDB()
-        else:
-            engine = Postgres(arguments.url or stack.enter_context(started_postgres()))
-        outcomes = measure(examples, engine)
-        found = summary(outcomes, engine, arguments.split, time.perf_counter() - start)
-        engine.connection.close()
+    engine: Engine = DuckDB() if arguments.engine == "duckdb" else Postgres(arguments.url or started_postgres())
+    outcomes = measure(examples, engine)
+    found = summary(outcomes, engine, arguments.split, time.perf_counter() - start)
     for key, value in found.items():
         if key not in ("databases", "differing"):
             print(f"{key:12} {value}")

@@ -31,7 +31,7 @@ def rewrite_functions(query: exp.Query, dialect: str) -> None:
 def _like(node: exp.Expr, dialect: str) -> exp.Expr:
     """SQLite's LIKE ignores the case of ASCII letters and has no escape character of its own."""
     pattern = node.expression
-    new: exp.Expr = node if dialect == "mysql" else exp.ILike(this=node.this, expression=pattern)
+    new: exp.Expr = node if dialect == "mysql" else exp.ILike(**node.args)
     escaped = isinstance(node.parent, exp.Escape)
     if dialect != "duckdb" and not escaped and isinstance(pattern, exp.Literal) and "\\" in pattern.name:
         return exp.Escape(this=new.copy(), expression=exp.Literal.string(""))
@@ -83,34 +83,55 @@ def _zero_digits(dialect: str) -> list[exp.Expr]:
 
 
 def _divide(node: exp.Expr, dialect: str) -> exp.Expr:
-    """Whole numbers divide without a fraction; by zero gives NULL (sqlglot writes the NULLIF)."""
-    if isinstance(node.expression, exp.Literal) and node.expression.name.strip("0."):
+    """Whole numbers divide without a fraction; by zero gives NULL (sqlglot writes the NULLIF of plain divisions)."""
+    left, right = node.this, node.expression
+    if isinstance(right, exp.Literal) and right.name.strip("0."):
         node.set("safe", False)
-    if dialect == "postgres":
-        return node
-    kinds = [kind_of(side) for side in (node.this, node.expression)]
+    kinds = [kind_of(side) for side in (left, right)]
     if kinds == ["integer", "integer"]:
-        return exp.IntDiv(this=node.this.copy(), expression=node.expression.copy())
-    if dialect != "duckdb" or not all(kind in ("integer", "number") for kind in kinds) or _has_fraction(node):
+        return node if dialect == "postgres" and not node.find(exp.Sum) else _whole_division(node, dialect)
+    unknown = [side for side, kind in zip((left, right), kinds, strict=True) if kind == "number"]
+    if dialect == "mysql" or not set(kinds) <= {"integer", "number"} or _has_fraction(node):
         return node
-    whole = exp.and_(
-        *(_is_whole(s) for s, kind in zip((node.this, node.expression), kinds, strict=True) if kind != "integer")
-    )
-    division = exp.IntDiv(this=node.this.copy(), expression=node.expression.copy())
-    return exp.Case(ifs=[exp.If(this=whole, true=division)], default=node.copy())
+    if dialect == "postgres":  # it divides by the types of its columns, but for a sum, which is numeric
+        unknown = [exp.Max(this=total.this.copy()) for total in node.find_all(exp.Sum)]
+        if not unknown:
+            return node
+    whole = exp.and_(*(_is_whole(side, dialect) for side in unknown))
+    return exp.Case(ifs=[exp.If(this=whole, true=_whole_division(node, dialect))], default=node.copy())
+
+
+def _whole_division(node: exp.Expr, dialect: str) -> exp.Expr:
+    left, right = node.this.copy(), node.expression.copy()
+    if not (isinstance(right, exp.Literal) and right.name.strip("0")):
+        right = exp.func("NULLIF", right, exp.Literal.number(0))
+    if dialect == "postgres":
+        return exp.Anonymous(this="DIV", expressions=[left, right])
+    return exp.IntDiv(this=left, expression=right)
 
 
 def _has_fraction(node: exp.Expr) -> bool:
-    """Whether a side is a float for certain: a literal with a point, AVG, a cast, or arithmetic with one."""
+    """Whether a side is a float for certain: AVG, a literal with a point, a cast to float, or arithmetic with one."""
     return any(
-        isinstance(part, exp.Avg) or (isinstance(part, exp.Literal) and not part.is_string and not part.is_int)
+        isinstance(part, exp.Avg)
+        or (isinstance(part, exp.Literal) and not part.is_string and not part.is_int)
         or (isinstance(part, exp.Cast) and part.to.is_type("double", "float", "decimal"))
-        for side in (node.this, node.expression) for part in side.walk()
-    )  # fmt: skip
+        for side in (node.this, node.expression)
+        for part in side.walk()
+    )
 
 
-def _is_whole(node: exp.Expr) -> exp.Expr:
-    return exp.func("TYPEOF", node.copy()).like("%INT")
+def _is_whole(node: exp.Expr, dialect: str) -> exp.Expr:
+    """Whether an expression is of an integer type, as the engine sees it: PostgreSQL by halving a one of that type."""
+    if dialect == "postgres":
+        one = exp.Add(
+            this=exp.Mul(this=node.copy(), expression=exp.Literal.number(0)), expression=exp.Literal.number(1)
+        )
+        return exp.EQ(
+            this=exp.Div(this=exp.paren(one, copy=False), expression=exp.Literal.number(2), typed=True),
+            expression=exp.Literal.number(0),
+        )
+    return exp.func("LOWER", exp.func("TYPEOF", node.copy())).isin("bigint", "integer", "smallint", "hugeint")
 
 
 def _modulo(node: exp.Expr, dialect: str) -> exp.Expr:
@@ -155,7 +176,7 @@ def _anonymous(node: exp.Expr, dialect: str) -> exp.Expr:
         return exp.func("COALESCE", exp.cast(total, "double"), exp.Literal.number("0.0"))
     if name in _DATE_FUNCTIONS and arguments:
         return _date(arguments, _DATE_FUNCTIONS[name], dialect)
-    if name == "julianday" and len(arguments) == 1 and dialect == "postgres":
+    if name == "julianday" and len(arguments) == 1 and dialect != "mysql":
         epoch = exp.Extract(this=exp.var("EPOCH"), expression=_moment(arguments[0], "timestamp", dialect))
         days = exp.Div(this=epoch, expression=exp.Literal.number("86400.0"))
         return exp.paren(exp.Add(this=days, expression=exp.Literal.number("2440587.5")))

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from sqlglot import exp
 
 from text2sql.database.dialect_names import Source, identifier, own_nodes, sources_of
+from text2sql.database.dialect_types import kind_of
 
 Key = tuple[str, str]
 """(tag of a source, column's lower-case name)."""
@@ -231,15 +232,56 @@ def _sort_distinct(select: exp.Select, dialect: str) -> None:
     outside = [term for term in order.expressions if not _is_selected(term.this, select)]
     if not outside:
         return
-    if is_aggregated(select):
-        if group_keys(select) <= {
-            k for i in select.selects if isinstance(i.unalias(), exp.Column) and (k := column_key(i.unalias()))
-        }:
-            select.set("distinct", None)  # one row per group, told apart by the selected columns
+    if not is_aggregated(select):
+        select.set("distinct", None)
+        select.set("group", exp.Group(expressions=[item.unalias().copy() for item in select.selects]))
+        _replace_bare_columns(select, dialect)
         return
-    select.set("distinct", None)
-    select.set("group", exp.Group(expressions=[item.unalias().copy() for item in select.selects]))
-    _replace_bare_columns(select, dialect)
+    selected = {column_key(i.unalias()) for i in select.selects if isinstance(i.unalias(), exp.Column)}
+    if group_keys(select) and group_keys(select) <= selected and len(group_keys(select)) == _group_size(select):
+        select.set("distinct", None)  # one row per group, told apart by the selected columns
+    else:
+        _wrap_distinct(select, dialect)
+
+
+def _group_size(select: exp.Select) -> int:
+    return len({term.sql() for term in select.args["group"].expressions})
+
+
+def _wrap_distinct(select: exp.Select, dialect: str) -> None:
+    """The groups become a query of their own, whose equal rows are then taken together."""
+    order, tail = select.args["order"], ("order", "limit", "offset", "distinct", "with_")
+    inner = exp.Select(**{key: value for key, value in select.args.items() if key not in tail})
+    names = [item.alias_or_name or f"column_{place}" for place, item in enumerate(select.selects, 1)]
+    values = [item.unalias() for item in select.selects]
+    keys = [_written_out(term.this, values, names) for term in order.expressions]
+    inner.set(
+        "expressions",
+        [exp.alias_(value.copy(), f"value_{place}") for place, value in enumerate(values, 1)]
+        + [exp.alias_(key.copy(), f"key_{place}") for place, key in enumerate(keys, 1)],
+    )
+    for place, term in enumerate(order.expressions, 1):
+        term.set("this", _from_row(exp.column(f"key_{place}"), None, dialect))
+    kept = {key: select.args[key] for key in tail if key != "distinct" and select.args.get(key)}
+    select.args.clear()
+    columns = [exp.column(f"value_{place}") for place in range(1, len(values) + 1)]
+    for column, value in zip(columns, values, strict=True):
+        column.meta["kind"] = kind_of(value)
+    named = [exp.alias_(c, identifier(name)) for c, name in zip(columns, names, strict=True)]
+    select.set("expressions", named)
+    select.set("from_", exp.From(this=exp.Subquery(this=inner, alias=exp.TableAlias(this=identifier("grouped")))))
+    select.set("group", exp.Group(expressions=[column.copy() for column in columns]))
+    for key, value in kept.items():
+        select.set(key, value)
+
+
+def _written_out(term: exp.Expr, values: list[exp.Expr], names: list[str]) -> exp.Expr:
+    """The expression that a term of ORDER BY means by a position or an alias."""
+    if term.is_int and 0 < int(term.name) <= len(values):
+        return values[int(term.name) - 1]
+    if term.meta.get("alias"):
+        return next((v for v, name in zip(values, names, strict=True) if name.lower() == term.name.lower()), term)
+    return term
 
 
 def _is_selected(term: exp.Expr, select: exp.Select) -> bool:

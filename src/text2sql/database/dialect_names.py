@@ -25,8 +25,8 @@ _RESERVED = frozenset(
     """
     analyse analyze any array asymmetric authorization binary both cast check collate collation concurrently
     current_catalog current_role current_schema current_user div do false fetch for freeze grant interval ilike
-    initially key keys lateral leading lead lag localtime localtimestamp mod only overlaps placing position range rank read
-    references repeat returning row rows schema session_user show similar some symmetric system_user tablesample
+    initially key keys lateral leading lead lag localtime localtimestamp mod only overlaps placing position range rank
+    read references repeat returning row rows schema session_user show similar some symmetric system_user tablesample
     trailing true unique user variadic verbose qualify pivot unpivot describe summarize option over groups
     """.split()  # noqa: SIM905 - a block of words reads better than a hundred quotes
 )
@@ -119,6 +119,7 @@ class _Resolver:
                 found[name] = _renamed(self.query(body.this.copy(), outer, known | found), cte)
             found[name] = _renamed(self.query(body, outer, known | found), cte)
             cte.args["alias"].set("this", identifier(table_alias(cte.alias)))
+            _spell_columns(cte.args["alias"])
         return found
 
     def _select(self, select: exp.Select, outer: tuple[_Scope, ...], ctes: dict[str, list[Output]]) -> list[Output]:
@@ -178,8 +179,12 @@ class _Resolver:
             return self._table(item, tag, ctes)
         outputs = self.query(item, outer, ctes)
         alias = table_alias(item.alias) or f"query_{self.count}"
-        columns = item.args["alias"].columns if item.args.get("alias") else []
-        item.set("alias", exp.TableAlias(this=identifier(alias), columns=columns))
+        if item.args.get("alias"):
+            _spell_columns(item.args["alias"])
+            outputs = _renamed(outputs, item)
+            item.args["alias"].set("this", identifier(alias))
+        else:
+            item.set("alias", exp.TableAlias(this=identifier(alias)))
         return Source(tag, alias, {output.name.lower(): output for output in outputs})
 
     def _table(self, item: exp.Table, tag: str, ctes: dict[str, list[Output]]) -> Source:
@@ -265,9 +270,15 @@ def _outputs(item: exp.Expr, sources: list[Source]) -> Iterator[Output]:
         yield Output(item.alias_or_name or item.sql("sqlite"), kind_of(item))
 
 
-def _renamed(outputs: list[Output], cte: exp.CTE) -> list[Output]:
-    names = [name.name for name in cte.args["alias"].columns]
-    return [Output(name, output.kind) for name, output in zip(names, outputs, strict=False)] if names else outputs
+def _renamed(outputs: list[Output], source: exp.Expr) -> list[Output]:
+    """The columns of a query under the names that its alias gives them, as in `v(a, b)`."""
+    names = [name.name for name in source.args["alias"].columns]
+    known = [*outputs, *[Output("", None)] * (len(names) - len(outputs))]
+    return [Output(name, output.kind) for name, output in zip(names, known, strict=False)] if names else outputs
+
+
+def _spell_columns(alias: exp.TableAlias) -> None:
+    alias.set("columns", [identifier(column.name) for column in alias.columns])
 
 
 def _alias_name(value: exp.Expr) -> str:

@@ -109,6 +109,15 @@ def to_text(node: exp.Expr) -> exp.Expr:
 
 def to_number(node: exp.Expr, dialect: str) -> exp.Expr:
     """The value as SQLite counts with it: the number that a text begins with, else 0; 1 and 0 for truth values."""
+    return _as_number(node, dialect, _PREFIX, exp.Literal.number(0))
+
+
+def to_comparable(node: exp.Expr, dialect: str) -> exp.Expr:
+    """The value as SQLite compares it with a number: a text that is none is greater than all numbers."""
+    return _as_number(node, dialect, _PREFIX + r"\s*$", exp.cast(exp.Literal.string("Infinity"), "double"))
+
+
+def _as_number(node: exp.Expr, dialect: str, pattern: str, otherwise: exp.Expr) -> exp.Expr:
     kind = kind_of(node)
     if isinstance(node, exp.Literal) and node.is_string and _NUMERAL.fullmatch(node.name):
         return numeral(node)
@@ -121,11 +130,11 @@ def to_number(node: exp.Expr, dialect: str) -> exp.Expr:
         return exp.paren(exp.Add(this=text, expression=exp.Literal.number(0)))
     if dialect == "duckdb":
         found = exp.func(
-            "NULLIF", exp.func("REGEXP_EXTRACT", text, exp.Literal.string(_PREFIX)), exp.Literal.string("")
+            "NULLIF", exp.func("REGEXP_EXTRACT", text, exp.Literal.string(pattern)), exp.Literal.string("")
         )
     else:
-        found = exp.Anonymous(this="SUBSTRING", expressions=[text, exp.Literal.string(_PREFIX)])
-    value = exp.func("COALESCE", exp.cast(found, "double"), exp.Literal.number(0))
+        found = exp.Anonymous(this="SUBSTRING", expressions=[text, exp.Literal.string(pattern)])
+    value = exp.func("COALESCE", exp.cast(found, "double"), otherwise)
     return exp.Case(ifs=[exp.If(this=text.copy().is_(exp.null()).not_(), true=value)])
 
 
@@ -175,7 +184,7 @@ def _agree(node: exp.Expr, dialect: str) -> Callable[[exp.Expr, exp.Expr], Pair]
         if kinds == {"number", "boolean"}:
             return to_number(left, dialect), to_number(right, dialect)
         if kinds == {"number", "text"} and not exact:
-            return to_number(left, dialect), to_number(right, dialect)
+            return to_comparable(left, dialect), to_comparable(right, dialect)
         if len(kinds) == 2 and None not in kinds:
             return to_text(left), to_text(right)
         return left, right
