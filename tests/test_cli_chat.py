@@ -3,16 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
 import os
-import pty
 import re
-import select
 import signal
 import subprocess
-import sys
-import termios
 import threading
 import time
 from collections.abc import Iterator
@@ -20,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from terminal import Terminal, command, open_chat
 from text2sql.assistant import Assistant
 from text2sql.cli import chat_session
 from text2sql.cli.chat_commands import COMMANDS, completions, handle
@@ -239,10 +235,6 @@ def test_leaving(chat: ChatSession, line: str) -> None:
     assert not handle(chat, line)
 
 
-def command(folder: Path, *options: str) -> list[str]:
-    return [sys.executable, "-m", "text2sql.cli", "chat", "--db", SHOP, "--checkpoint", str(folder), *options]
-
-
 def test_piped_lines_are_questions_without_prompts(folder: Path, tmp_path: Path) -> None:
     lines = [
         b"\\sql SELECT 1 AS one",
@@ -269,56 +261,17 @@ def test_piped_lines_are_questions_without_prompts(folder: Path, tmp_path: Path)
     assert not list(tmp_path.iterdir())
 
 
-class Terminal:
-    """A program at a pseudo-terminal of its own, as a person would use it."""
-
-    def __init__(self, arguments: list[str], environment: dict[str, str]) -> None:
-        self.master, slave = pty.openpty()
-        fcntl.ioctl(self.master, termios.TIOCSWINSZ, b"\x28\x00\x64\x00\x00\x00\x00\x00")  # 40 lines of 100
-        self.process = subprocess.Popen(
-            arguments,
-            stdin=slave,
-            stdout=slave,
-            stderr=slave,
-            env=environment,
-            start_new_session=True,
-            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),  # so that Ctrl-C becomes a signal
-        )
-        os.close(slave)
-        self.seen = ""
-
-    def type(self, text: str) -> None:
-        self.seen = ""
-        os.write(self.master, text.encode())
-
-    def wait_for(self, pattern: str, seconds: float = 240) -> str:
-        """What was printed since the last `type`, once it holds the pattern."""
-        deadline = time.monotonic() + seconds
-        while not re.search(pattern, self.seen):
-            left = deadline - time.monotonic()
-            assert left > 0, f"no {pattern!r} in {self.seen!r}"
-            if select.select([self.master], [], [], min(left, 1))[0]:
-                self.seen += os.read(self.master, 65536).decode(errors="replace")
-        return self.seen
-
-    def close(self) -> None:
-        if self.process.poll() is None:
-            self.process.kill()
-        self.process.wait()
-        with contextlib.suppress(OSError):
-            os.close(self.master)
+def test_a_person_at_a_terminal(folder: Path, tmp_path: Path) -> None:
+    with contextlib.closing(open_chat(folder, tmp_path, "--time-limit", "500")) as terminal:
+        session(terminal, tmp_path)
+    history = (tmp_path / "state" / "text2sql" / "history").read_text().splitlines()
+    assert history[0] == "\\schema albums"
+    assert history[-1] == "How many albums are there?"
+    assert "hidden-word" not in "\n".join(history)
 
 
-@pytest.fixture
-def terminal(folder: Path, tmp_path: Path) -> Iterator[Terminal]:
-    environment = {k: v for k, v in os.environ.items() if k not in ("VISUAL", "EDITOR", "INPUTRC")}
-    environment |= {"XDG_STATE_HOME": str(tmp_path / "state"), "TERM": "xterm", "HOME": str(tmp_path)}
-    opened = Terminal(command(folder, "--time-limit", "500"), environment)
-    yield opened
-    opened.close()
-
-
-def test_a_person_at_a_terminal(terminal: Terminal, tmp_path: Path) -> None:
+def session(terminal: Terminal, tmp_path: Path) -> None:
+    """What the person types, and what is to be seen then."""
     prompt = "music_shop> "
     terminal.wait_for(prompt)
     terminal.type("\\schema albums\r")
@@ -357,7 +310,3 @@ def test_a_person_at_a_terminal(terminal: Terminal, tmp_path: Path) -> None:
     terminal.wait_for(f"(?s)(answer|error).*{prompt}")
     terminal.type("\x04")
     assert terminal.process.wait(60) == 0
-    history = (tmp_path / "state" / "text2sql" / "history").read_text().splitlines()
-    assert history[0] == "\\schema albums"
-    assert history[-1] == "How many albums are there?"
-    assert "hidden-word" not in "\n".join(history)

@@ -105,7 +105,8 @@ def _explain(chat: ChatSession, _: str) -> None:
     sql = chat.require_last().sql
     if not sql:
         raise UserError("the last question has no SQL to explain")
-    print(clean(explain(sql, chat.database.schema, chat.database.dialect)))
+    words = explain(sql, chat.database.schema, chat.database.dialect)
+    print("\n".join(map(clean, words.splitlines())))
 
 
 def _alternatives(chat: ChatSession, _: str) -> None:
