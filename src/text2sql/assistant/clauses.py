@@ -47,8 +47,8 @@ _MIRRORED: dict[type[exp.Expr], type[exp.Binary]] = {
 COMPARISONS = tuple(_NUMBER_VERBS)
 _ARITHMETIC = {exp.Add: "plus", exp.Sub: "minus", exp.Mul: "times", exp.Div: "divided by"}
 _TRUTH = {
-    "1": True, "true": True, "'t'": True, "'y'": True, "'yes'": True,
-    "0": False, "false": False, "'f'": False, "'n'": False, "'no'": False,
+    "1": True, "true": True, "t": True, "y": True, "yes": True,
+    "0": False, "false": False, "f": False, "n": False, "no": False,
 }  # fmt: skip
 _WRAPPERS = (exp.Paren, exp.Cast, exp.TryCast, exp.Collate, exp.AnyValue, exp.Lower, exp.Upper, exp.Trim, exp.Round)
 _AMBIGUOUS = re.compile(r"[,;:“”\"'()]| (and|or|is|of|with) |\(empty\)")
@@ -145,6 +145,8 @@ class Clauses(ABC):
         if column and is_time(column):
             return "latest" if highest else "earliest"
         words = column_words(column).split() if column else []
+        if words and words[-1] in ("name", "title"):
+            return f"alphabetically {'last' if highest else 'first'}"
         pair = next((_EXTREMES[w] for w in words if w in _EXTREMES), ("highest", "lowest"))
         return pair[0 if highest else 1]
 
@@ -221,7 +223,7 @@ class Clauses(ABC):
         if isinstance(node, exp.Not):
             holds, node = False, node.this.unnest()
         if isinstance(node, exp.EQ | exp.NEQ | exp.Is) and isinstance(node.left, exp.Column):
-            truth = _TRUTH.get(node.right.sql().lower())
+            truth = _TRUTH.get((self.value(node.right) or "").lower())
             if truth is None:
                 return None
             holds = holds is (truth is not isinstance(node, exp.NEQ))
@@ -241,7 +243,9 @@ class Clauses(ABC):
             node = _MIRRORED[type(node)](this=node.args["expression"], expression=left)
             left = node.this
         subject, column = self.operand(left), self.column_of(left)
-        return subject, self.verb(node, column, negated)
+        verb = self.verb(node, column, negated)
+        nested = node.find(exp.Select) is not None and " ID" not in verb and " code" not in verb
+        return subject.removesuffix(" ID") if nested else subject, verb
 
     def verb(self, node: exp.Expr, column: Column | None, negated: bool) -> str:
         """The verb phrase of a condition: `is above 10`, `contains “x”`, `is not known`. Raises NoWordsError."""

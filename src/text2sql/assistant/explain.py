@@ -107,7 +107,7 @@ class _Explanation:
     def _sources(self) -> Iterator[str]:
         joins = self.select.args.get("joins") or []
         for number, source in enumerate(self.scope.sources):
-            if source.query is not None:
+            if source.query is not None and not source.common_table:
                 yield f"First work out “{clean(words_of(source.alias)) or 'a list'}”:"
                 yield from _indented(_steps(source.query, self.schema, self.scope.outer, self.depth + 1))
             if number == 0:
@@ -117,6 +117,8 @@ class _Explanation:
 
     @staticmethod
     def _all(source: Source) -> str:
+        if source.common_table:
+            return f"the rows of “{clean(words_of(source.common_table))}”"
         return f"the {source.nouns}" if source.query is None else "these rows"
 
     def _join(self, source: Source, join: exp.Join, before: list[Source]) -> str:

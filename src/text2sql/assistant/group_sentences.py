@@ -35,6 +35,8 @@ def _listed_groups(phrases: Phrases, titles: list[Heading], result: ExecutionRes
     if len(rows) == 1:
         one = phrases.groups(many=False)
         return f"The {phrases.columns_of(one, many=False) if alone else one} is {shown}."
+    if phrases.select.args.get("having") is None and not alone:
+        return f"Results for {len(rows):,} {many}: {shown}."
     return f"There are {len(rows):,} {many}: {shown}."
 
 
@@ -99,7 +101,7 @@ def _ranking(phrases: Phrases, item: exp.AggFunc, title: Heading, pairs: list[tu
         return f"{prefix}{_have(phrases, first, most, leaders)} ({tied}){follow}."
     extreme = phrases.extreme(item.this, highest)
     extreme = extreme if extreme in ("latest", "earliest") else "highest" if highest else "lowest"
-    return f"{prefix}{_metric(phrases, item)} is {extreme} for {leaders} ({tied}){follow}."
+    return f"{prefix}{_metric(phrases, item, prefix)} is {extreme} for {leaders} ({tied}){follow}."
 
 
 def _have(phrases: Phrases, first: list[str], most: str, leaders: str) -> str:
@@ -114,9 +116,9 @@ def _have(phrases: Phrases, first: list[str], most: str, leaders: str) -> str:
     return f"{leaders} {'have' if len(first) > 1 else 'has'} {most}"
 
 
-def _metric(phrases: Phrases, item: exp.AggFunc) -> str:
+def _metric(phrases: Phrases, item: exp.AggFunc, prefix: str = "") -> str:
     of = phrases.of_rows([item], all_rows=False) if phrases.group_source or phrases.qualifiers() else ""
-    return f"The {phrases.term(item)}{of}"
+    return f"{'the' if prefix else 'The'} {phrases.term(item)}{of}"
 
 
 def _having(phrases: Phrases) -> str:
@@ -128,7 +130,7 @@ def _all_equal(phrases: Phrases, item: exp.AggFunc, pairs: list[tuple[str, Any]]
     number = f"{counted(len(pairs), phrases.group_noun())} ({labels})"
     if isinstance(item, exp.Count):
         return f"Each of the {number} has {best} {_counted_rows(phrases, item, pairs[0][1] == 1)}"
-    return f"{_metric(phrases, item)} is {best} for each of the {number}"
+    return f"{_metric(phrases, item, _having(phrases))} is {best} for each of the {number}"
 
 
 def _counted_rows(phrases: Phrases, item: exp.Count, one: bool = False) -> str:
@@ -142,7 +144,9 @@ def _single_group(phrases: Phrases, item: exp.AggFunc, title: Heading, pair: tup
     prefix = _having(phrases)
     if isinstance(item, exp.Count):
         return f"{prefix}{capitalised(label)} has {title.show(value)} {_counted_rows(phrases, item, value == 1)}."
-    return f"{prefix}{_metric(phrases, item)} is {title.show(value)} for {label}, the only {phrases.group_noun()}."
+    return (
+        f"{prefix}{_metric(phrases, item, prefix)} is {title.show(value)} for {label}, the only {phrases.group_noun()}."
+    )
 
 
 def _unknown(labels: list[str]) -> str:

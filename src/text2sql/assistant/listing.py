@@ -111,10 +111,11 @@ def _row_item(titles: Sequence[Heading], row: Sequence[Any]) -> str:
 
 def listed(items: Sequence[str], total: int, more: str = "more") -> str:
     """`A, B and C` or `A, B, C, D, E and 7 more`; `total` is how many there are, of which `items` are the first."""
+    semicolons = any(", " in item.partition(" (")[0] for item in items)
     if total <= SHOWN + 1:
-        return joined(items[:total])
+        return "; ".join(items[:total]) if semicolons else joined(items[:total])
     rest = f"{total - SHOWN:,} more" if more == "more" else f"{counted(total - SHOWN, 'more ' + more)}"
-    return f"{', '.join(items[:SHOWN])} and {rest}"
+    return f"{('; ' if semicolons else ', ').join(items[:SHOWN])} and {rest}"
 
 
 def values(title: Heading, column: Sequence[Any]) -> str:

@@ -83,6 +83,9 @@ class Modifiers(Clauses):
 
     def _whose(self, node: exp.Expr) -> str:
         left, verb = self.predicate(node)
+        same = self.subject and left in (f"the {self.subject.noun}", f"the {self.subject.noun} ID")
+        if same and verb.startswith(("is among the ", "is not among the ")) and " ID" not in verb:
+            return verb.removeprefix("is ")
         return f"whose {left.removeprefix('the ')} {verb}" if left.startswith("the ") else f"for which {left} {verb}"
 
     def _flag_modifier(self, source: Source, words: str, holds: bool) -> str:

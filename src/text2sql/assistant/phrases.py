@@ -53,9 +53,11 @@ class Phrases(Modifiers):
             if resolved is None or resolved[0].table is None:
                 continue
             source, column = resolved
-            if column.name in source.table.primary_key[:1] or is_name(column, source.noun):  # type: ignore[union-attr]
-                return source
-            return next((k.parent for k in self.scope.links if k.child == source and k.column == column), None)
+            parent = next((k.parent for k in self.scope.links if k.child == source and k.column == column), None)
+            if parent is not None:
+                return parent
+            own = (column.name,) == source.table.primary_key  # type: ignore[union-attr]
+            return source if own or is_name(column, source.noun) else None
         return None
 
     # -- the noun of a row -------------------------------------------------------------------------------------
@@ -80,7 +82,8 @@ class Phrases(Modifiers):
         own = {self.subject, *(self.scope.ancestors(self.subject) if self.subject else [])}
         near: list[exp.Expr] = []
         far: dict[Source, list[exp.Expr]] = {}
-        described: set[Source] = set()
+        summed = [e for e in self.select.expressions if is_aggregated(e)]
+        described = {s for e in [*self.keys, *summed] for s in self.scope.mentioned(e)}
         for part in where_parts(self.select):
             if is_join_condition(self.scope, part):
                 continue
@@ -202,7 +205,7 @@ class Phrases(Modifiers):
     def noun_phrase(self, article: bool = True) -> str:
         """What the SELECT gives: `the average price of all albums`, `countries of artists ...`. Raises NoWordsError."""
         items = self.select.expressions
-        if any(isinstance(e.unalias(), exp.Star) for e in items) or not items:
+        if all(isinstance(e.unalias(), exp.Literal | exp.Star) for e in items) or any(e.is_star for e in items):
             return self.rows()
         if all(is_aggregated(e) for e in items) and not self.keys:
             words = f"{joined([self.term(e) for e in items])}{self.of_rows(items)}"
@@ -227,7 +230,13 @@ class Phrases(Modifiers):
         if not resolved or resolved[0] != (self.group_source if self.keys else self.subject):
             return False
         source, column = resolved
-        return is_name(column, source.noun) or bool(source.table and source.table.primary_key == (column.name,))
+        own_key = source.table is not None and source.table.primary_key == (column.name,)
+        return is_name(column, source.noun) or (own_key and not self._refers(source, column.name))
+
+    def _refers(self, source: Source, name: str) -> bool:
+        return any(
+            source.table and k.table == source.table.name and k.columns == (name,) for k in self.schema.foreign_keys
+        )
 
     def of_rows(self, items: Iterable[exp.Expr], all_rows: bool = True) -> str:
         """` of albums whose ...` behind an aggregate; a count has named its rows already."""

@@ -58,10 +58,15 @@ def _worded(sql: str, result: ExecutionResult, schema: Schema, dialect: str) -> 
         raise NoWordsError("no template")
     phrases = Phrases(query, schema)
     items = [e.unalias() for e in query.expressions]
+    if not items:
+        raise NoWordsError("nothing is selected")
     if len(items) == 1 and isinstance(items[0], _PREDICATES):
         return _truth(phrases, items[0], result)
-    if items and all(is_aggregated(e) for e in items) and not phrases.keys:
+    summed = [is_aggregated(e) for e in items]
+    if all(summed) and not phrases.keys:
         return _aggregates(phrases, result)
+    if any(summed) and not phrases.keys:
+        raise NoWordsError("an aggregate beside a column of some row")
     if not result.rows:
         return _nothing(phrases, result)
     if phrases.keys:
@@ -123,6 +128,9 @@ def _aggregates(phrases: Phrases, result: ExecutionResult) -> str:
 
 def _count(phrases: Phrases, item: exp.Count, number: int) -> str:
     """`There are 12 albums released after 2015.`"""
+    inner = phrases.subject.query if phrases.subject is not None else None
+    if inner is not None and not phrases.qualifiers() and len(phrases.scope.sources) == 1:
+        return f"There {'is' if number == 1 else 'are'} {counted(number, 'result')} for {phrases.query(inner)}."
     nouns = phrases.count_noun(item)
     distinct = isinstance(item.this, exp.Distinct)
     rest = (
@@ -154,8 +162,9 @@ def _rows(phrases: Phrases, result: ExecutionResult) -> str:
         return f"{capitalised(counted(len(rows), 'result'))} for {many}: {shown}."
     if len(rows) == 1:
         return _only(phrases, titles, rows[0], phrases.rows(many=False))
-    if len(titles) == 1 and phrases.select.args.get("distinct"):
-        return f"There are {len(rows):,} different {many}: {shown}."
+    if phrases.select.args.get("distinct"):
+        kind = many if len(titles) == 1 else f"results for {many}"
+        return f"There are {len(rows):,} different {kind}: {shown}."
     if phrases.subject is not None and phrases.scope.finest(phrases.scope.sources) == phrases.subject:
         return f"There are {len(rows):,} {many}{_order_note(phrases)}: {shown}."
     return f"There are {counted(len(rows), 'result')} for {many}: {shown}."
@@ -199,8 +208,9 @@ def _one_column(phrases: Phrases, title: Heading, result: ExecutionResult) -> st
 def _ranked(phrases: Phrases, result: ExecutionResult) -> str:
     """`The album with the highest price is Winter Kingdom.`, `The 5 tracks with the longest durations are ...`."""
     titles, rows = headings(phrases, result), result.rows
-    if result.truncated:
-        raise NoWordsError("not all rows of a ranking")
+    distinct = phrases.select.args.get("distinct") is not None
+    if result.truncated or (distinct and len(rows) > 1):
+        raise NoWordsError("not the first rows of a ranking")
     one = len(rows) == 1 and phrases.select.args["limit"].expression.sql() == "1"
     if one and len(titles) > 1:
         return _only(phrases, titles, rows[0], phrases.superlative(alone=False))

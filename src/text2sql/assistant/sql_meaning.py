@@ -20,18 +20,40 @@ _UNITS = words_in(
 _KEY_WORDS = words_in("id ids code key uuid no nr number ref phone zip postcode year isbn")
 
 
+_TOTALS = words_in("number num total count sum average")
+_AGENTS = {
+    "directed": "director", "written": "writer", "created": "creator", "produced": "producer", "owned": "owner",
+    "published": "publisher", "edited": "editor", "designed": "designer", "composed": "composer", "made": "maker",
+}  # fmt: skip
+
+
 class NoWordsError(Exception):
     """There are no words for this query; say less instead."""
 
 
 @dataclass(frozen=True)
 class Source:
-    """One table, view or derived table of a FROM clause; `noun` is one row of it in words."""
+    """One table, view or nested query of a FROM clause; `noun` is one row of it in words.
+
+    `common_table` is the name by which WITH defines `query`.
+    """
 
     alias: str
     noun: str
     table: Table | None = None
     query: exp.Query | None = None
+    common_table: str = ""
+
+    def column(self, name: str) -> Column | None:
+        """The column of that name; a nested query has those that it lists, an unknown table may have any."""
+        if self.table is not None:
+            return self.table.column(name)
+        first: exp.Expr | None = self.query
+        while isinstance(first, exp.SetOperation | exp.Subquery):
+            first = first.this
+        listed = first.expressions if isinstance(first, exp.Select) else []
+        open_ended = not listed or any(item.is_star for item in listed)
+        return Column(name) if open_ended or name.lower() in {i.alias_or_name.lower() for i in listed} else None
 
     @property
     def nouns(self) -> str:
@@ -69,6 +91,9 @@ class Scope:
 
     def _source(self, item: exp.Expr) -> Source:
         if isinstance(item, exp.Table):
+            defined = _common_table(item)
+            if defined is not None:
+                return Source((item.alias or item.name).lower(), "row", None, defined, item.name)
             table = self.schema.table(item.name)
             noun = singular(table.words if table else words_of(item.name))
             return Source((item.alias or item.name).lower(), noun, table)
@@ -91,7 +116,7 @@ class Scope:
             named = self.source(column.table)
             candidates = [named] if named else []
         for source in candidates:
-            found = source.table.column(column.name) if source.table else Column(column.name)
+            found = source.column(column.name)
             if found:
                 return source, found
         return self.outer.resolve(column) if self.outer and not column.table else None
@@ -128,7 +153,9 @@ class Scope:
                 yield Link(child, parent, key)
                 return
         for (child, key), (parent, target) in ((one, other), (other, one)):
-            if parent.table and parent.table.primary_key == (target.name,):
+            own_key = child.table is not None and child.table.primary_key == (key.name,)
+            named = parent.noun in key.words.lower()
+            if parent.table and parent.table.primary_key == (target.name,) and (named or not own_key):
                 yield Link(child, parent, key)
                 return
 
@@ -164,8 +191,20 @@ class Scope:
         if len(keys) != 1:
             return source.noun
         words = re.sub(r" (id|no|nr|code|number|key|ref)$", "", keys[0].words.lower())
-        named = words != keys[0].words.lower() and (words.endswith(source.noun) or len(words) > 6)
+        stripped = words != keys[0].words.lower() and len(words) > 6
+        named = (words.endswith(source.noun) or stripped) and not re.search(r" (by|in|of|at|to) ", words)
         return words if named else source.noun
+
+
+def _common_table(item: exp.Table) -> exp.Query | None:
+    """The query that WITH gives the name in FROM."""
+    node: exp.Expr | None = item
+    while node is not None:
+        for cte in node.ctes if isinstance(node, exp.Query) else []:
+            if cte.alias.lower() == item.name.lower() and isinstance(cte.this, exp.Query):
+                return cte.this
+        node = node.parent
+    return None
 
 
 def own_equalities(condition: exp.Expr) -> Iterator[exp.EQ]:
@@ -200,6 +239,8 @@ def column_words(column: Column) -> str:
     front, _, last = words.rpartition(" ")
     if front and last in ("on", "at") and not words.startswith("is "):
         return f"{front} {'date' if last == 'on' else 'time'}"
+    if last == "by" and front in _AGENTS:
+        return _AGENTS[front]
     if unit(column):
         return f"{front} in {last}"
     return f"number of {words}" if is_amount(column) else words
@@ -214,9 +255,15 @@ def unit(column: Column) -> str:
 def is_amount(column: Column) -> bool:
     """Whether a column counts something, as `pages`, `seats`, `tickets sold` do."""
     words = re.sub(r" (sold|played|won|lost|scored|made)$", "", column.words.strip().lower())
-    last = words.rpartition(" ")[2]
+    first, last = words.split(" ")[0], words.rpartition(" ")[2]
     uncounted = _UNITS | {"sales", "earnings", "savings", "gross", "series", "details", "years", "ids"}
-    return column.type == "number" and singular(last) != last and last not in uncounted and words.count(" ") < 2
+    return (
+        column.type == "number"
+        and singular(last) != last
+        and last not in uncounted
+        and words.count(" ") < 2
+        and first not in _TOTALS
+    )
 
 
 def is_name(column: Column, noun: str) -> bool:
@@ -247,4 +294,5 @@ def is_plain_number(column: Column) -> bool:
 
 def is_aggregated(node: exp.Expr) -> bool:
     """Whether an expression sums up many rows, by itself and not in a nested query."""
-    return any(True for _ in own_nodes(node, exp.AggFunc))  # type: ignore[arg-type]
+    own = own_nodes(node, exp.AggFunc)  # type: ignore[arg-type]
+    return any(not isinstance(function.parent, exp.Window) for function in own)
