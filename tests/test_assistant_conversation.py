@@ -24,6 +24,9 @@ PRESS = "Titles published by Meridian Press", "SELECT title FROM books WHERE pub
 LONGEST = "What is the longest trip in minutes?", "SELECT max(duration_minutes) FROM trips"
 DRAMA = "Drama films", "SELECT title FROM film WHERE genre = 'Drama'"
 LONGEST_BOOK = "Which book is longest?", "SELECT title FROM books ORDER BY pages DESC LIMIT 1"
+DRAMA_COUNT = "How many dramas are there?", "SELECT count(*) FROM film WHERE genre = 'Drama'"
+EARNING = "Which doctors earn more than 120000?", "SELECT full_name FROM doctor WHERE salary > 120000"
+YOUNGEST = "Who is our youngest patient?", "SELECT full_name FROM patient ORDER BY birth_date DESC LIMIT 1"
 JOINED = (
     "Which albums are by artists from Japan?",
     "SELECT T1.title FROM albums AS T1 JOIN artists AS T2 ON T1.artist_id = T2.artist_id WHERE T2.country = 'Japan'",
@@ -104,6 +107,22 @@ DIALOGUES = [
     ("music_shop", DEAREST, "what is its price?", "SELECT price FROM albums ORDER BY price DESC LIMIT 1"),
     ("university_library", PAGES, "and their publishers?", "SELECT publisher FROM books WHERE pages > 800"),
     ("university_library", PAGES, "without duplicates", "SELECT DISTINCT title FROM books"),
+    # as people put it
+    ("music_shop", JAZZ, "Which of those are from 2010 or later?", "release_date >= '2010-01-01'"),
+    ("music_shop", JAZZ, "can you sort these by price from high to low?", "ORDER BY price DESC"),
+    ("music_shop", JAZZ, "except those from 2019", "AND NOT (release_date >= '2019-01-01' AND release_date < '2020"),
+    ("music_shop", JAZZ, "which ones are the cheapest?", "ORDER BY price LIMIT 1"),
+    ("music_shop", JAZZ, "only rock and pop", "WHERE genre IN ('Rock', 'Pop')"),
+    ("music_shop", JAPAN, "and how many from Brazil?", "SELECT COUNT(*) FROM artists WHERE country = 'Brazil'"),
+    ("music_shop", JAPAN, "what about those that debuted after 2000?", "country = 'Japan' AND debut_year > 2000"),
+    ("music_shop", DEAREST, "what is the price of that album?", "SELECT price FROM albums ORDER BY price DESC"),
+    ("university_library", PAGES, "published since 2000", "pages > 800 AND publication_year >= 2000"),
+    ("clinic", EARNING, "and less than 100000?", "FROM doctor WHERE salary < 100000"),
+    ("clinic", EARNING, "only cardiologists", "salary > 120000 AND specialty = 'Cardiologist'"),
+    ("clinic", EARNING, "hired after 2010", "salary > 120000 AND hired_on >= '2011-01-01'"),
+    ("clinic", YOUNGEST, "and the oldest?", "SELECT full_name FROM patient ORDER BY birth_date LIMIT 1"),
+    ("clinic", YOUNGEST, "what's her phone number?", "SELECT phone FROM patient ORDER BY birth_date DESC LIMIT 1"),
+    ("film_festival", DRAMA_COUNT, "which ones are in French?", "SELECT title FROM film WHERE genre = 'Drama' AND language"),
     # groups
     ("music_shop", JAZZ, "per release date", "SELECT release_date, COUNT(*) FROM albums WHERE genre = 'Jazz' GROUP BY"),
     ("music_shop", JAPAN, "and by debut year?", "SELECT debut_year, COUNT(*) FROM artists"),

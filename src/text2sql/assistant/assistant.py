@@ -5,6 +5,9 @@ cells; let the model write several readings (beams); translate each to the datab
 runs (execution guidance, bounded); say how sure that is, and put the rows into a sentence. Nothing here raises for
 what a model or a user's question can do; UserError is for databases and models that cannot be opened, and for
 questions too long for the model.
+
+A reading that runs but finds nothing stays: taking the next one that finds rows was tried and changed nothing (of 299
+Spider dev questions with an early model 5 became right and 4 wrong).
 """
 
 from __future__ import annotations

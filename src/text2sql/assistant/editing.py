@@ -143,9 +143,8 @@ class Query:
         found = []
         for old in self.compared(number) if number is not None else []:
             same_side = any(isinstance(old, side) and isinstance(new, side) for side in (_LOWER, _UPPER))
-            if same_side or (
-                isinstance(old, exp.EQ | exp.Like | exp.In | exp.Between) and not isinstance(new, exp.NEQ)
-            ):
+            equality = isinstance(old, exp.EQ | exp.Like | exp.In | exp.Between) and not isinstance(new, exp.NEQ)
+            if same_side or equality or _contradict(old, new):
                 found.append(old)
         return found
 
@@ -161,6 +160,11 @@ class Query:
             raise NotEditableError("there is no aggregate to compare")
         condition = COMPARISONS[operator](this=self.aggregates[0].copy(), expression=_literal(value))
         return self._text(self.tree.copy().having(condition, copy=False))
+
+    def excluding(self, conditions: Sequence[exp.Expr]) -> str:
+        """Without the rows for which all the conditions hold."""
+        together = reduce(lambda one, other: exp.And(this=one, expression=other), conditions)
+        return self.filtered([exp.Not(this=exp.Paren(this=together))])
 
     def counted(self) -> str:
         """The number of its rows."""
@@ -235,6 +239,20 @@ class Query:
 
 def _literal(value: str | int | float) -> exp.Literal:
     return exp.Literal(this=str(value), is_string=isinstance(value, str))
+
+
+def _contradict(one: exp.Expr, other: exp.Expr) -> bool:
+    """Whether two bounds of one column leave nothing between them."""
+    if isinstance(other, _LOWER):
+        one, other = other, one
+    if not (isinstance(one, _LOWER) and isinstance(other, _UPPER)):
+        return False
+    low, high = literals_of(one), literals_of(other)
+    if not low or not high or low[0].is_string != high[0].is_string:
+        return False
+    if low[0].is_string:
+        return low[0].this >= high[0].this
+    return float(low[0].this) >= float(high[0].this)
 
 
 def literals_of(condition: exp.Expr) -> list[exp.Literal]:

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from sqlglot import exp
 
 from text2sql.assistant.editing import Query, literals_of
-from text2sql.assistant.followups import FollowUp, Previous, edited
+from text2sql.assistant.followups import FollowUp, Previous, edited, listed
 from text2sql.assistant.resolving import content_words, is_quantity, is_time, is_year
 from text2sql.prompting.linking import Cell
 from text2sql.prompting.words import normalise, split_words, stem
@@ -45,6 +45,8 @@ _FRAME = frozenset(_FRAME_LIST.split())
 def comparison(text: str, previous: Previous) -> FollowUp | None:
     """ "only those after 2015", "with a price over 20", "between 1990 and 2000" """
     text = re.sub(r"[$€£](?=\d)", "", text)
+    text = re.sub(rf"(?:\b(?:from|in) )?({_VALUE}) or (?:later|newer|more|above|higher|over)$", r"since \1", text)
+    text = re.sub(rf"(?:\b(?:from|in) )?({_VALUE}) or (?:earlier|older|less|below|lower|fewer)$", r"until \1", text)
     for operator, words in [("between", "between"), *_OPERATORS.items()]:
         second = rf" and (?P<second>{_VALUE})" if operator == "between" else ""
         match = re.fullmatch(
@@ -57,7 +59,7 @@ def comparison(text: str, previous: Previous) -> FollowUp | None:
 
 
 def _compared(operator: str, match: re.Match[str], text: str, previous: Previous) -> FollowUp | None:
-    signalled = previous.marked or _SIGNAL.match(text) or not match["before"].strip()
+    signalled = previous.marked or _SIGNAL.match(text) or not match["before"].strip() or _participle(match["before"])
     if not signalled or (previous.names_table and not _SIGNAL.match(text)):
         return None
     adjective = match["op"].split(" ")[-2] if match["op"].endswith(" than") else ""
@@ -68,8 +70,15 @@ def _compared(operator: str, match: re.Match[str], text: str, previous: Previous
     if words and number is None:
         return previous.plus(text) if previous.marked or _SIGNAL.match(text) else None
     name = f"with {previous.words(number)} " if number is not None else ""
-    shown = f"only those {name}{match['op']} {' and '.join(values)}"
+    shown = (
+        f"{'not' if _EXCLUDING.search(match['before']) else 'only'} those {name}{match['op']} {' and '.join(values)}"
+    )
     return _filtered(operator, number, values, shown, previous, match["op"] in _TIME_WORDS)
+
+
+def _participle(words: str) -> bool:
+    """Whether all that stands before a comparison is a word such as "published": its subject was said before."""
+    return re.fullmatch(r" *(?:[a-z]+ed|born|sold|bought|made|built) *", words) is not None
 
 
 _PLAIN = frozenset(("more", "greater", "less", "fewer", "higher", "lower", "later", "earlier"))
@@ -85,6 +94,8 @@ def _filtered(
     """The query with a comparison; without a column the one that a number or date of that kind can only mean."""
     query = previous.query
     years = all(re.fullmatch(r"[12]\d{3}|\d{4}-\d\d-\d\d", value) for value in values)
+    if number is not None and previous.schema.columns[number][1].type == "text" and temporal and years:
+        number = None  # "published since 2000" is not about the publisher
     if number is None and temporal and years:
         number = previous.the_only(lambda t, c: is_time(c))
     elif number is None and query is not None and query.grouped and operator in _OPERATORS:
@@ -97,8 +108,12 @@ def _filtered(
     replaced = [old for new in conditions for old in query.replaced_by(new)] if conditions else []
     if conditions and (operator == "=" or operator == "between"):
         replaced = query.compared(number)
-    sql = edited(lambda query: query.filtered(conditions, replaced), query) if conditions else None
-    return previous.plus(words, sql)
+    if not conditions:
+        return previous.plus(words)
+    if words.startswith("not "):
+        return previous.plus(words, edited(lambda query: query.excluding(conditions), query))
+    sql = edited(lambda query: query.filtered(conditions, replaced), query)
+    return previous.plus(words, listed(sql, previous))
 
 
 def _number_column(previous: Previous) -> int | None:
@@ -152,7 +167,8 @@ def value(text: str, previous: Previous) -> FollowUp | None:
     said = split_words(previous.asked)
     inside = {n for cell in previous.links.cells for n in range(cell.first_word, cell.last_word + 1)}
     outside = [normalise(word.text) for n, word in enumerate(said) if n not in inside]
-    strange = [word for word in outside if word and word not in _FRAME and stem(word) not in own and word not in _MARKS]
+    frame = _FRAME | _MARKS | ({"many"} if previous.query and previous.query.aggregates else set())
+    strange = [word for word in outside if word and word not in frame and stem(word) not in own]
     if strange or (not signalled and any(stem(word) in own for word in outside)):
         return None
     return _with_values(cells, bool(_EXCLUDING.search(text)), previous)
@@ -186,7 +202,7 @@ def _with_values(cells: Sequence[Cell], excluding: bool, previous: Previous) -> 
         return previous.plus(words, edited(lambda query: query.filtered(conditions), query))
     old = [c for c in query.compared(column) if isinstance(c, exp.EQ | exp.Like | exp.In)]
     sql = edited(lambda query: query.filtered([query.among(column, values)], old), query)
-    return FollowUp(_replaced(previous, old, texts) or f"{previous.question}, {words}?", sql)
+    return FollowUp(_replaced(previous, old, texts) or f"{previous.question}, {words}?", listed(sql, previous))
 
 
 def _unknown_value(text: str, previous: Previous) -> FollowUp | None:

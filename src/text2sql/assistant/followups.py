@@ -15,6 +15,7 @@ from functools import cached_property
 from sqlglot import exp
 
 from text2sql.assistant.editing import NotEditableError, Query, literals_of
+from text2sql.assistant.english import plural
 from text2sql.assistant.resolving import is_quantity, is_time
 from text2sql.database import ExecutionResult
 from text2sql.prompting.linking import Links, link
@@ -144,6 +145,8 @@ def sort(text: str, previous: Previous) -> FollowUp | None:
     """ "sort them by price", "newest first", "in descending order" """
     directions = "ascending|descending|asc|desc|alphabetical|alphabetically|reverse|increasing|decreasing"
     order = rf"(?:in )?(?P<direction>{directions})"
+    text = re.sub(r"(?:from )?high(?:est)? to low(?:est)?$", "descending", text)
+    text = re.sub(r"(?:from )?low(?:est)? to high(?:est)?$", "ascending", text)
     verb = rf"(?:sort|order|rank|arrange|list|show|put|sorted|ordered|ranked)(?: {_THEM})?"
     match = re.fullmatch(
         rf"{verb}(?: (?:by|on) (?:the )?(?P<by>[a-z' ]+?))?(?:,? {order}(?: order)?)?(?:,? {_ADJECTIVE} first)?", text
@@ -222,7 +225,8 @@ def _cut(query: Query, which: str, size: int, by: str | None) -> str:
 
 def superlative(text: str, previous: Previous) -> FollowUp | None:
     """ "and the cheapest?" after "which album is the most expensive?" """
-    match = re.fullmatch(rf"{_ASK}(?:the )?{_ADJECTIVE}(?: ones?)?", text)
+    which = r"(?:which (?:ones?|of (?:them|these|those)) (?:is|are|was|were) )"
+    match = re.fullmatch(rf"(?:{which}|{_ASK})(?:the )?{_ADJECTIVE}(?: ones?)?", text)
     if match is None or match["adjective"] not in _ASCENDING | _DESCENDING or not (previous.marked or "the " in text):
         return None
     query, adjective = previous.query, match["adjective"]
@@ -237,6 +241,7 @@ def superlative(text: str, previous: Previous) -> FollowUp | None:
 
 def group(text: str, previous: Previous) -> FollowUp | None:
     """ "per country", "group them by genre" """
+    text = text.removesuffix(" instead")
     start = rf"(?:(?:what|how) about |show(?: me)? |group |count |break |split )?(?:{_THEM} )?(?:down |up )?"
     match = re.fullmatch(rf"{start}(?:grouped )?(?:by|per|for each|for every|in each) (?P<by>[a-z ]+)", text)
     number = previous.named(match["by"]) if match else None
@@ -252,7 +257,8 @@ def columns(text: str, previous: Previous) -> FollowUp | None:
         r"(?P<verb>also )?(?P<ask>(?:what|how) about|what(?:'s| is| was| are| were)|show(?: me)?|give(?: me)?|list|"
         r"tell me|include|add|display|with|plus|i (?:also )?(?:want|need)(?: to see)?)?\b ?(?:also )?"
         r"(?P<whose>their |its |his |her |the )?(?P<columns>[a-z, ]+?)"
-        rf"(?P<mode> instead| too| as well| also)?(?: of (?P<them>{_THEM}))?(?P<late> instead| too| as well| also)?",
+        rf"(?P<mode> instead| too| as well| also)?(?: of (?P<them>{_THEM}(?: [a-z]+)?))?"
+        r"(?P<late> instead| too| as well| also)?",
         text,
     )
     if match is None:
@@ -260,7 +266,7 @@ def columns(text: str, previous: Previous) -> FollowUp | None:
     adding = (match["ask"] or "").split(" ")[0] in ("include", "add", "with", "plus") or match["verb"]
     mode = (match["mode"] or match["late"] or "").strip()
     pronoun = (match["whose"] or "the ") != "the "
-    if not (adding or mode or pronoun or match["them"]) or previous.names_table:
+    if not (adding or mode or pronoun or match["them"]) or (previous.names_table and not match["them"]):
         return None
     also = bool(adding or mode in ("too", "as well", "also"))
     numbers = [previous.named(part) for part in re.split(r",| and ", match["columns"]) if part.strip()]
@@ -276,14 +282,27 @@ def which_ones(text: str, previous: Previous) -> FollowUp | None:
     pattern = rf"(?:who|what|which) (?:are|were|is|was) {_THEM}|which ones?|(?:list|show|name)(?: me)? {_THEM}"
     if not re.fullmatch(pattern, text):
         return None
-    query = previous.query
-    main = previous.schema.tables[query.main_table] if query else None
-    names = [c.name for c in main.columns if {"name", "title"} & set(c.words.split())] if main else []
-    both = [name for name in names if {"first", "last"} & set(name.lower().split("_"))]
-    if main is None or not names:
-        return previous.plus("which ones are they")
-    numbers = [previous.schema.column_number(main.name, name) for name in (both or names[:1])]
-    return previous.plus("which ones are they", edited(lambda query: query.showing(numbers, False), query))
+    numbers = _names(previous.query) if previous.query else []
+    sql = edited(lambda query: query.showing(numbers, False), previous.query) if numbers else None
+    return previous.plus("which ones are they", sql)
+
+
+def _names(query: Query) -> list[int]:
+    """The columns that name the rows of a query's main table: a name or title, or a first and a last name."""
+    table = query.schema.tables[query.main_table]
+    names = [column for column in table.columns if {"name", "title"} & set(column.words.split())]
+    both = [column for column in names if {"first", "last"} & set(column.words.split())]
+    return [query.schema.column_number(table.name, column.name) for column in (both or names[:1])]
+
+
+def listed(sql: str | None, previous: Previous) -> str | None:
+    """A filtered query that shows names where the follow-up asks which ones or who, and it only had a number."""
+    if sql is None or previous.query is None or not re.match(r"(?:and |but )?(?:which|who)\b", previous.asked.lower()):
+        return sql
+    query = Query(sql, previous.schema, previous.query.dialect)
+    if query.grouped or not query.aggregates or not _names(query):
+        return sql
+    return query.showing(_names(query), False)
 
 
 def distinct(text: str, previous: Previous) -> FollowUp | None:
@@ -299,12 +318,13 @@ def distinct(text: str, previous: Previous) -> FollowUp | None:
 
 def pronoun(text: str, previous: Previous) -> FollowUp | None:
     """ "who wrote it?": the model is asked with what the pronoun stands for, if nothing in the question does."""
-    match = re.search(r"\b(them|those|these|they|ones|their|its|it|his|her|she|he)\b", previous.asked, re.IGNORECASE)
+    match = re.search(r"\b(them|those|these|they|their|its|it|his|her|she|he)\b", previous.asked, re.IGNORECASE)
     if match is None or previous.query is None:
         return None
     before = link(previous.asked[: match.start()], previous.schema)
     referent = _referent(previous)
-    if "exact" in before.tables.values() or (match[0].lower() in ("it", "he", "she") and not _single(previous)):
+    explained = "exact" in before.tables.values() and match[0].lower() not in ("they", "he", "she")
+    if explained or (match[0].lower() in ("it", "he", "she") and not _single(previous)):
         return None
     possessive = match[0].lower() in ("their", "its", "his", "her")
     words = f"{referent}'s" if possessive and not referent.endswith("s") else f"{referent}'" if possessive else referent
@@ -322,7 +342,7 @@ def _referent(previous: Previous) -> str:
     single, query = _single(previous), previous.query
     if single is not None or query is None:
         return single or "them"
-    noun = f"the {previous.schema.tables[query.main_table].words}"
+    noun = f"the {plural(previous.schema.tables[query.main_table].words)}"
     return " and ".join([noun, *filter(None, map(_in_words(previous), query.conditions()))]).replace(" and ", " ", 1)
 
 

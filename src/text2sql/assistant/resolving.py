@@ -18,6 +18,7 @@ _FILLER_LIST = """
     their there them these they this those to was were which who whose with first order value values each every
 """
 _FILLER = frozenset(_FILLER_LIST.split())
+_KINDS = frozenset(("number", "name", "date", "year", "value", "amount"))
 _MONEY = ("price", "cost", "fee", "amount", "salary", "budget", "ticket price")
 _LENGTH = ("duration", "length", "distance", "minutes", "seconds", "pages", "height", "days")
 _SIZE = ("capacity", "size", "area", "seats", "population", "attendance", "beds", "pages")
@@ -70,10 +71,14 @@ class Resolver:
     def named(self, words: str) -> int | None:
         """The column that words name: all of them must fit its name or its table's. None for no or doubtful words."""
         wanted = content_words(words)
-        if not wanted:
-            return None
+        found = self._best(wanted)
+        if found is None and len(wanted) > 1 and wanted[-1] in _KINDS:  # "phone number" for a column `phone`
+            found = self._best(wanted[:-1])
+        return found
+
+    def _best(self, wanted: Sequence[str]) -> int | None:
         scores = {n: self._score(n, wanted) for n in self.numbers}
-        best = max(scores.values(), default=0.0)
+        best = max(scores.values(), default=0.0) if wanted else 0.0
         return self._one(n for n, score in scores.items() if score == best) if best > 0 else None
 
     def the_only(self, kind: Callable[[Table, Column], bool]) -> int | None:
