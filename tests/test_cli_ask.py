@@ -5,6 +5,9 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
+import signal
+import threading
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,9 +23,11 @@ from tiny_checkpoint import ROOT, SHOP, scripted_assistant, write_tiny_checkpoin
 MODEL = ROOT / "models" / "text2sql-6m"
 QUESTION = "Which artists are from Brazil?"
 NAMES = "SELECT name FROM artists WHERE country = 'Brazil'"
+ENDLESS = "c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c)"
 READINGS = {
     QUESTION: [(NAMES, -0.1), ("SELECT country FROM artists", -4.0)],
     "How many albums are there?": [("SELECT count(*) FROM albums", -0.01)],
+    "Which numbers are there?": [(f"WITH RECURSIVE {ENDLESS} SELECT count(*) FROM c", -0.1)],
     "Which albums have a colour?": [("SELECT colour FROM albums", -0.2)],
     "Which prices do the albums have?": [("SELECT cost FROM albums", -0.5), ("SELECT price FROM albums", -1.0)],
     "What are the titles of the tracks?": [("SELECT title FROM tracks", -1.5), ("SELECT title FROM albums", -1.6)],
@@ -130,6 +135,12 @@ def test_a_reading_that_failed_is_shown_beside_the_one_that_ran(capsys: pytest.C
     output = capsys.readouterr().out
     assert "tried     SELECT cost FROM albums (no such column: cost)" in output
     assert "SQL       SELECT price FROM albums" in output
+
+
+def test_ctrl_c_ends_with_130(capsys: pytest.CaptureFixture[str]) -> None:
+    threading.Timer(1, lambda: os.kill(os.getpid(), signal.SIGINT)).start()
+    assert main(["ask", "--db", SHOP, "Which numbers are there?", "--time-limit", "300"]) == 130
+    assert "interrupted" in capsys.readouterr().err
 
 
 def test_an_empty_question_is_a_mistake(capsys: pytest.CaptureFixture[str]) -> None:

@@ -19,6 +19,7 @@ from text2sql.cli.assistants import (
     show_warnings,
     warn,
 )
+from text2sql.cli.cancelling import run_cancellable
 from text2sql.database import Database, connect
 from text2sql.decoding.generator import Generator
 from text2sql.errors import UserError
@@ -48,8 +49,10 @@ def run(arguments: argparse.Namespace) -> int:
     with connect(arguments.db) as database:
         show_warnings(database)
         assistant = load_assistant(arguments)
-        answer = assistant.ask(
-            database, arguments.question, time_limit=arguments.time_limit, row_limit=arguments.row_limit
+        limits = {"time_limit": arguments.time_limit, "row_limit": arguments.row_limit}
+        answer = run_cancellable(
+            lambda check: assistant.ask(database, arguments.question, **limits, on_sql=lambda sql: check()),
+            database.cancel,
         )
         notes = _notes(arguments, answer, database)
     if arguments.format == "table" and not arguments.sql_only:
