@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import csv
 import io
 import json
@@ -16,8 +17,9 @@ import pytest
 from text2sql.assistant import Assistant
 from text2sql.cli import ask as ask_verb
 from text2sql.cli import main
-from text2sql.cli.assistants import format_answer, labelled
+from text2sql.cli.assistants import format_answer, labelled, load_assistant
 from text2sql.database import connect
+from text2sql.errors import UserError
 from tiny_checkpoint import ROOT, SHOP, scripted_assistant, write_tiny_checkpoint
 
 MODEL = ROOT / "models" / "text2sql-6m"
@@ -148,14 +150,26 @@ def test_an_empty_question_is_a_mistake(capsys: pytest.CaptureFixture[str]) -> N
     assert "the question is empty" in capsys.readouterr().err
 
 
-def test_beams_and_length_reach_the_model(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.undo()
-    parser = ask_verb.argparse.ArgumentParser()
+def options(folder: Path, *given: str) -> argparse.Namespace:
+    parser = argparse.ArgumentParser()
     ask_verb.add_arguments(parser)
-    arguments = ["q", "--db", SHOP, "--checkpoint", str(folder)]
-    given = ask_verb.load_assistant(parser.parse_args([*arguments, "--beams", "7", "--max-new-tokens", "9"])).options
-    usual = ask_verb.load_assistant(parser.parse_args(arguments)).options
+    return parser.parse_args(["q", "--db", SHOP, "--checkpoint", str(folder), *given])
+
+
+def test_beams_and_length_reach_the_model(folder: Path) -> None:
+    usual = load_assistant(options(folder)).options
+    given = load_assistant(options(folder, "--beams", "7", "--max-new-tokens", "9")).options
     assert given == replace(usual, num_beams=7, max_new_tokens=9)
+
+
+def test_a_writer_that_does_not_answer_leaves_the_template(folder: Path) -> None:
+    sql = "SELECT count(*) FROM albums"
+    dead = ["--writer-url", "http://127.0.0.1:9/v1", "--writer-model", "none"]
+    with connect(SHOP) as database:
+        answers = [load_assistant(options(folder, *o)).run(database, sql, question="How many?") for o in ([], dead)]
+    assert answers[0].sentence == answers[1].sentence != ""
+    with pytest.raises(UserError, match="belong together"):
+        load_assistant(options(folder, *dead[:2]))
 
 
 def test_an_answer_cannot_steer_the_terminal(scripted: Assistant) -> None:

@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
 from text2sql.assistant import Answer, Assistant, LinkedItem
+from text2sql.assistant.endpoint import SentenceWriter
 from text2sql.cli.output import clean, format_result, terminal_width
 from text2sql.database import Database
+from text2sql.decoding.checkpoints import default_model
+from text2sql.decoding.generator import Generator
+from text2sql.errors import UserError
 
+WRITER_KEY_VARIABLE = "TEXT2SQL_WRITER_KEY"
+"""Environment variable with the key of `--writer-url`."""
 _LABEL = 10
 
 
@@ -23,6 +31,7 @@ def add_assistant_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--device", default="cpu", help="cpu, cuda, cuda:1 or mps (default: cpu)")
     parser.add_argument("--beams", "--num-beams", dest="num_beams", type=int, metavar="N", help="beam search width")
     parser.add_argument("--max-new-tokens", type=int, metavar="N", help="longest SQL in tokens")
+    add_writer_arguments(parser)
     parser.add_argument("--time-limit", type=_seconds, default=5.0, metavar="S", help="seconds that a query may run")
 
 
@@ -35,9 +44,28 @@ def add_row_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_writer_arguments(parser: argparse.ArgumentParser) -> None:
+    """Which language model words the answers, if any does."""
+    parser.add_argument("--writer-url", metavar="URL", help="OpenAI-compatible endpoint that writes the sentences")
+    parser.add_argument(
+        "--writer-model", metavar="NAME", help=f"model of --writer-url; its key is read from ${WRITER_KEY_VARIABLE}"
+    )
+
+
+def load_writer(arguments: argparse.Namespace) -> SentenceWriter | None:
+    """The writer that the options name. Raises UserError when only one of them is given."""
+    if (arguments.writer_url is None) != (arguments.writer_model is None):
+        raise UserError("--writer-url and --writer-model belong together: give both")
+    if arguments.writer_url is None:
+        return None
+    return SentenceWriter(arguments.writer_url, arguments.writer_model, os.environ.get(WRITER_KEY_VARIABLE))
+
+
 def load_assistant(arguments: argparse.Namespace) -> Assistant:
     """The assistant with the model that the options name. Raises UserError when there is none."""
-    assistant = Assistant.from_pretrained(arguments.checkpoint, arguments.device)
+    writer = load_writer(arguments)
+    folder = Path(arguments.checkpoint) if arguments.checkpoint else default_model()
+    assistant = Assistant(Generator.load(folder, arguments.device), writer=writer)
     given = {name: getattr(arguments, name) for name in ("num_beams", "max_new_tokens")}
     assistant.options = replace(assistant.options, **{name: n for name, n in given.items() if n is not None})
     return assistant

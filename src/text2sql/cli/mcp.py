@@ -30,7 +30,7 @@ def run(arguments: argparse.Namespace) -> int:
     try:
         from text2sql.server.mcp import create_server
     except ModuleNotFoundError as error:
-        raise UserError(f"the package {error.name} is missing: pip install 'text2sql[serve]'") from error
+        raise UserError(f'the package {error.name} is missing: pip install -e ".[serve]"') from error
     with connect(arguments.db) as database:
         with contextlib.redirect_stdout(sys.stderr):  # standard output belongs to the protocol
             show_warnings(database)
