@@ -62,7 +62,7 @@
 
   // Left and right end of what a chart draws, and its width.
   extent() {
-    const chart = document.querySelector(".chart svg");
+    const chart = document.querySelector(".chart-drawing svg");
     const box = chart.getBBox();
     return [box.x, box.x + box.width, chart.clientWidth];
   },

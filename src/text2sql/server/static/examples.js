@@ -1,6 +1,7 @@
 // Example questions made from the schema: a count, a superlative, a grouping.
 
-const words = (name) => name.replace(/^.*\./, "").replace(/([a-z0-9])([A-Z])/g, "$1 $2").replace(/[_\s]+/g, " ").trim().toLowerCase();
+/** `shop.OrderItems` in natural words: `order items`. */
+const words = (name) => name.replace(/^\w+\.(?=\w+$)/, "").replace(/([a-z0-9])([A-Z])/g, "$1 $2").replace(/[_\s]+/g, " ").trim().toLowerCase();
 
 export function plural(noun) {
   if (/(s|data|info|staff|people|children)$/.test(noun)) return noun;
