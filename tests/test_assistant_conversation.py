@@ -122,7 +122,7 @@ DIALOGUES = [
     ("clinic", EARNING, "hired after 2010", "salary > 120000 AND hired_on >= '2011-01-01'"),
     ("clinic", YOUNGEST, "and the oldest?", "SELECT full_name FROM patient ORDER BY birth_date LIMIT 1"),
     ("clinic", YOUNGEST, "what's her phone number?", "SELECT phone FROM patient ORDER BY birth_date DESC LIMIT 1"),
-    ("film_festival", DRAMA_COUNT, "which ones are in French?", "SELECT title FROM film WHERE genre = 'Drama' AND language"),
+    ("film_festival", DRAMA_COUNT, "which ones are in French?", "SELECT title FROM film WHERE genre = 'Drama' AND"),
     # groups
     ("music_shop", JAZZ, "per release date", "SELECT release_date, COUNT(*) FROM albums WHERE genre = 'Jazz' GROUP BY"),
     ("music_shop", JAPAN, "and by debut year?", "SELECT debut_year, COUNT(*) FROM artists"),

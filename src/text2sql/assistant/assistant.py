@@ -190,9 +190,12 @@ class _Asking:
         if reason is not None:
             return self._refuse(reason)
         follow_up = self._follow_up(conversation)
-        if follow_up is None:
+        if follow_up is None or follow_up.sql is None:  # "remove duplicates" is a request, but no writing one
             reason = writes(self.question)
-            return self._refuse(reason) if reason is not None else self._ask_model(self.question)
+            if reason is not None:
+                return self._refuse(reason)
+        if follow_up is None:
+            return self._ask_model(self.question)
         self.rewritten = follow_up.question
         if follow_up.sql is not None:
             result = self._run(follow_up.sql)
