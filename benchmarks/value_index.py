@@ -16,7 +16,6 @@ import json
 import multiprocessing
 import os
 import platform
-import resource
 import sqlite3
 import tempfile
 import time
@@ -69,10 +68,16 @@ def naive(path: Path, _: Path) -> dict[str, Any]:
     return {"seconds": time.perf_counter() - start, "entries": entries}
 
 
+def peak_memory() -> float:
+    """Most memory that this process has held so far, in MB (Linux: unlike getrusage's, the parent's does not count)."""
+    status = Path("/proc/self/status").read_text(encoding="utf-8")
+    return int(status.split("VmHWM:")[1].split()[0]) / 1024
+
+
 def _child(action: Callable[[Path, Path], dict[str, Any]], path: Path, cache: Path, results: Any) -> None:
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    before = peak_memory()
     figures = action(path, cache)
-    figures["megabytes"] = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
+    figures["megabytes"] = peak_memory() - before
     results.put(figures)
 
 

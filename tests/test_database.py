@@ -106,6 +106,7 @@ def test_bad_sql_is_an_error_in_the_result(library: SQLiteDatabase, sql: str, re
 
 HARMLESS = [
     "SELECT 1;",
+    "SELECT 1; -- done",
     "VALUES (1), (2)",
     "SELECT 1 EXCEPT SELECT 2",
     'SELECT "Author ID", [name], `born` FROM author WHERE name = "Ana"',

@@ -90,7 +90,7 @@ def test_a_large_result_is_cut_before_it_fills_the_memory(library: Database) -> 
     result = library.run("SELECT repeat('a', 300000) FROM range(1000)", time_limit=60)
     assert result.truncated
     assert 800 < len(result.rows) < 1000  # by the bytes
-    assert library.run("SELECT 1 AS a, 2 AS a; ").columns == ("a", "a")
+    assert library.run("SELECT 1 AS a, 2 AS a;  -- comment").columns == ("a", "a")
     assert library.run("WITH RECURSIVE t(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM t) SELECT x FROM t").truncated
 
 

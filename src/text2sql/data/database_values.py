@@ -1,10 +1,12 @@
 """The contents of a user's database as an index for linking: built once, kept on disk, quick on large tables.
 
-Of each column at most `VALUES_PER_COLUMN` different values are indexed (engines read large tables by a sample), and
-columns whose values no question would spell out are left out: blobs, measurements, long texts, and the row numbers
-and codes of tables with more rows than are indexed. The index is written to the cache folder, readable by its owner
-only since it holds the database's contents, under a name made of the URL (without password) and the schema. It is
-built again when the file has changed or, where that cannot be seen, after `MAXIMUM_AGE`.
+Of each column at most `TEXTS_PER_COLUMN` different texts or `VALUES_PER_COLUMN` others are indexed (engines read large
+tables by a sample), and columns whose values no question would spell out are left out: blobs, measurements, long
+texts, and the row numbers and codes of tables with more rows than are indexed.
+
+The index is written to the cache folder, readable by its owner only since it holds the database's contents, under a
+name made of the URL (without password) and the schema. It is built again when the file has changed or, where that
+cannot be seen, after `MAXIMUM_AGE`.
 """
 
 from __future__ import annotations
@@ -27,6 +29,10 @@ from text2sql.errors import UserError
 from text2sql.prompting.linking import ValueIndex
 from text2sql.schema import Column, Schema, Table
 
+TEXTS_PER_COLUMN = 50_000
+"""At most this many different values of a text column are indexed: a question may name any of many cities."""
+ENTRIES = 500_000
+"""Columns whose turn comes after so many values are left out."""
 LONGEST = 80
 """Texts with more characters are not indexed, as in `ValueIndex`."""
 BUILD_SECONDS = 60.0
@@ -59,7 +65,7 @@ def cache_file(database: Database, cache: Path | None = None) -> Path:
     folder = cache or Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "text2sql"
     path = getattr(database, "path", None)
     place = str(Path(path).resolve()) if path else database.url
-    key = json.dumps([_FORMAT, VALUES_PER_COLUMN, place, database.schema.fingerprint])
+    key = json.dumps([_FORMAT, TEXTS_PER_COLUMN, VALUES_PER_COLUMN, place, database.schema.fingerprint])
     return folder / f"values-{hashlib.sha256(key.encode()).hexdigest()[:32]}.json"
 
 
@@ -81,14 +87,19 @@ def _values(database: Database, schema: Schema, progress: bool) -> Iterator[tupl
     columns = [(number, table, column) for number, (table, column) in enumerate(schema.columns)]
     columns.sort(key=lambda item: item[2].type != "text")
     deadline = time.monotonic() + BUILD_SECONDS
+    entries = 0
     for number, table, column in tqdm(columns, desc="reading values", unit="column", disable=not progress):
-        if column.type == "others" or time.monotonic() > deadline or _is_key_of_many(database, table, column):
+        if entries > ENTRIES or time.monotonic() > deadline:
+            return
+        if column.type == "others" or _is_key_of_many(database, table, column):
             continue
+        limit = TEXTS_PER_COLUMN if column.type == "text" else VALUES_PER_COLUMN
         try:
-            values = database.distinct_values(table.name, column.name, VALUES_PER_COLUMN)
+            values = database.distinct_values(table.name, column.name, limit)
         except UserError:
             continue  # a column that this role may not read, a view that fails
-        if is_useful(values, VALUES_PER_COLUMN):
+        if is_useful(values, limit):
+            entries += len(values)
             yield from ((number, value) for value in values)
 
 

@@ -188,7 +188,7 @@ class SQLAlchemyDatabase(Database):
 
     def translate(self, sql: str) -> str:
         """See `Database.translate`."""
-        return transpile(sql, self.schema, self.dialect)
+        return sql if self.dialect == "sqlite" else transpile(sql, self.schema, self.dialect)
 
     def cancel(self) -> None:
         """See `Database.cancel`."""

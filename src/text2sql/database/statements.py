@@ -99,7 +99,7 @@ def _size(sql: str) -> str | None:
 
 def _structure(statements: list[exp.Expr | None]) -> str | None:
     """What is wrong with the shape of a text: not one statement, not a query, or something that writes inside."""
-    if len(statements) > 1 and any(statements[1:]):
+    if any(node is not None and not isinstance(node, exp.Semicolon) for node in statements[1:]):  # that: a comment
         return "several statements"
     root = statements[0] if statements else None
     if root is None:
