@@ -10,9 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from text2sql.assistant.explain import explain
 from text2sql.assistant.sentences import LONGEST, sentence
 from text2sql.data.spider import read_spider_split
 from text2sql.database import ExecutionResult
+from text2sql.database.dialects import transpile
 from text2sql.database.sqlite import SQLiteDatabase
 from text2sql.schema import Column, ForeignKey, Schema, Table
 
@@ -154,6 +156,16 @@ INVENTED = [
      "The album whose genre is neither Jazz nor Pop is A."),
     ("SELECT title FROM albums WHERE title LIKE '%love%' AND price BETWEEN 5 AND 10", [("A",)],
      "The album whose title contains “love” and whose price is between 5 and 10 is A."),
+    ("SELECT T2.name, count(*) FROM artists AS T2 LEFT JOIN albums AS T1 ON T1.artist_id = T2.artist_id GROUP BY "
+     "T2.artist_id", [("Ann", 2), ("Bo", 1)], "Ann has the most rows (2), followed by Bo (1)."),
+    ("SELECT T2.name, count(T1.album_id) FROM artists AS T2 LEFT JOIN albums AS T1 ON T1.artist_id = T2.artist_id "
+     "GROUP BY T2.artist_id", [("Ann", 2), ("Bo", 0)], "Ann has the most albums (2), followed by Bo (0)."),
+    ("SELECT count(genre) FROM albums", [(5,)], "There are 5 albums with a genre."),
+    ("SELECT sum(DISTINCT price) FROM albums", [(5,)], "The total of the different prices of all albums is 5."),
+    ("SELECT price FROM albums WHERE genre = 'Pop'", [(1000,), (2000,)],
+     "The prices of albums whose genre is Pop: 1,000; 2,000."),
+    ("SELECT count(*), genre FROM albums GROUP BY genre ORDER BY count(*) DESC LIMIT 1", [(4, "Pop")],
+     "The genre with the most albums is Pop (number of albums 4)."),
     ("SELECT DISTINCT genre FROM albums", [("Jazz",), ("Pop",)],
      "There are 2 different genres of albums: Jazz and Pop."),
     ("SELECT EXISTS (SELECT 1 FROM albums WHERE genre = 'Ska')", [(1,)], "Yes, there are albums whose genre is Ska."),
@@ -290,6 +302,17 @@ def test_every_hand_written_question_has_a_template(databases: dict[str, SQLiteD
         assert not text.startswith(("The result is", "The query found")), f"{entry['sql']}: {text}"
         assert len(text) < 400
     assert len(lines) > 70
+
+
+@pytest.mark.parametrize("dialect", ["postgres", "duckdb"])
+def test_the_other_dialects_are_said_and_explained_alike(databases: dict[str, SQLiteDatabase], dialect: str) -> None:
+    for path in (EXAMPLES / "questions").glob("*.jsonl"):
+        database = databases[path.stem]
+        for sql in (json.loads(line)["sql"] for line in path.open(encoding="utf-8")):
+            result, translated = database.run(sql), transpile(sql, database.schema, dialect)
+            said_of = [sentence("", s, result, database.schema, d) for s, d in ((sql, "sqlite"), (translated, dialect))]
+            assert said_of[0] == said_of[1], translated
+            assert explain(sql, database.schema) == explain(translated, database.schema, dialect), translated
 
 
 @pytest.mark.data

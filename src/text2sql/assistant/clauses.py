@@ -46,6 +46,7 @@ _MIRRORED: dict[type[exp.Expr], type[exp.Binary]] = {
 }  # fmt: skip
 COMPARISONS = tuple(_NUMBER_VERBS)
 _ARITHMETIC = {exp.Add: "plus", exp.Sub: "minus", exp.Mul: "times", exp.Div: "divided by"}
+_ADJECTIVES: dict[type[exp.Expr], str] = {exp.Avg: "average", exp.Sum: "total"}
 _TRUTH = {
     "1": True, "true": True, "t": True, "y": True, "yes": True,
     "0": False, "false": False, "f": False, "n": False, "no": False,
@@ -108,12 +109,14 @@ class Clauses(ABC):
             return f"number of {self.count_noun(node)}"
         if isinstance(inner, exp.Distinct) and len(inner.expressions) == 1:
             inner = inner.expressions[0]
+            if isinstance(node, exp.Avg | exp.Sum):
+                return f"{_ADJECTIVES[type(node)]} of the different {plural(self.term(inner))}"
         if inner is None or isinstance(inner, exp.Star | exp.Distinct):
             raise NoWordsError(node.key)
         words = self.term(inner)
         if isinstance(node, exp.Max | exp.Min):
             return f"{self.extreme(inner, isinstance(node, exp.Max))} {words}"
-        adjective = {exp.Avg: "average", exp.Sum: "total"}.get(type(node))
+        adjective = _ADJECTIVES.get(type(node))
         if adjective is None:
             raise NoWordsError(node.key)
         return f"{adjective} of the {words}" if words.startswith(adjective) else f"{adjective} {words}"
@@ -128,9 +131,19 @@ class Clauses(ABC):
             return "different " + joined([self.kind_of(e) for e in inner.expressions])
         resolved = self.scope.resolve(inner)
         if resolved is None or not resolved[0].table:
-            return self.counted()
+            return self.counted() if not self._may_be_missing() else "rows"
         source, column = resolved
-        return source.nouns if column.name in source.table.primary_key else self.counted()  # type: ignore[union-attr]
+        if column.name in source.table.primary_key:  # type: ignore[union-attr]
+            return source.nouns
+        known = is_name(column, source.noun) or (self._may_be_missing() and source == self.subject)
+        return self.counted() if known else f"{self.counted()} with {article(re.sub(r' ID$', '', self.term(inner)))}"
+
+    def _may_be_missing(self) -> bool:
+        """Whether an outer join gives rows in which the subject is missing, which count(*) counts too."""
+        joins = self.scope.select.args.get("joins") or []
+        sides = {join.this.alias_or_name.lower(): join.side.upper() for join in joins}
+        outer = any(side in ("RIGHT", "FULL") for side in sides.values())
+        return outer or (self.subject is not None and sides.get(self.subject.alias) == "LEFT")
 
     def kind_of(self, node: exp.Expr) -> str:
         """What an expression's different values are, in the plural: a key stands for its row."""

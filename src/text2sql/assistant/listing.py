@@ -34,11 +34,15 @@ _PERSON = ("first name", "middle name", "last name")
 
 @dataclass(frozen=True)
 class Heading:
-    """What a result's column holds: its words, the schema's column where it is one, whether it names the row."""
+    """What a result's column holds, in words; `column` is the schema's where it is one.
+
+    `names` says that it is what the row is called, `sums_up` that it is an aggregate.
+    """
 
     words: str
     column: Column | None = None
     names: bool = False
+    sums_up: bool = False
 
     def show(self, value: Any) -> str:
         """A value of this column in words."""
@@ -81,7 +85,9 @@ def _heading(phrases: Phrases, item: exp.Expr, name: str) -> Heading:
     if resolved and resolved[0] in (phrases.group_source, phrases.subject):
         words = column_words(resolved[1])
     written = words_of(item.alias) if item.alias and is_aggregated(item) else words
-    return Heading(clean(written), column, bool(resolved and is_name(resolved[1], resolved[0].noun)))
+    return Heading(
+        clean(written), column, bool(resolved and is_name(resolved[1], resolved[0].noun)), is_aggregated(item)
+    )
 
 
 def row_items(titles: Sequence[Heading], rows: Sequence[Sequence[Any]], longest: int = SHOWN) -> list[str]:
@@ -97,7 +103,8 @@ def _row_item(titles: Sequence[Heading], row: Sequence[Any]) -> str:
         order = [*person, *(i for i in range(len(row)) if i not in person)]
         row, titles = [row[i] for i in order], [titles[i] for i in order]
     else:
-        place = next((i for i, title in enumerate(titles) if title.names), 0)
+        plain = next((i for i, title in enumerate(titles) if not title.sums_up), 0)
+        place = next((i for i, title in enumerate(titles) if title.names), plain)
         title, value = titles[place], row[place]
         row = [value, *row[:place], *row[place + 1 :]]
         titles = [title, *titles[:place], *titles[place + 1 :]]
@@ -111,7 +118,7 @@ def _row_item(titles: Sequence[Heading], row: Sequence[Any]) -> str:
 
 def listed(items: Sequence[str], total: int, more: str = "more") -> str:
     """`A, B and C` or `A, B, C, D, E and 7 more`; `total` is how many there are, of which `items` are the first."""
-    semicolons = any(", " in item.partition(" (")[0] for item in items)
+    semicolons = any("," in item.partition(" (")[0] for item in items)
     if total <= SHOWN + 1:
         return "; ".join(items[:total]) if semicolons else joined(items[:total])
     rest = f"{total - SHOWN:,} more" if more == "more" else f"{counted(total - SHOWN, 'more ' + more)}"

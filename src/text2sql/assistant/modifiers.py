@@ -59,7 +59,7 @@ class Modifiers(Clauses):
 
     def _named(self, node: exp.Expr) -> str | None:
         """`named FC Kestrel`, `titled Água Viva`, for the subject's own name."""
-        resolved = self.scope.resolve(node.this) if is_column_equality(node) else None
+        resolved = self.scope.resolve(node.this) if isinstance(node, exp.EQ) else None
         value = self.value(node.args["expression"]) if resolved else None
         if not resolved or not value or resolved[0] != self.subject:
             return None
@@ -129,8 +129,3 @@ def assembled(words: list[str]) -> str:
     if all(text.startswith("with ") for text in having):
         having = having[:1] + [text.removeprefix("with ") for text in having[1:]]
     return (", " if fact else " ").join(filter(None, [front, joined(having)]))
-
-
-def is_column_equality(node: exp.Expr) -> bool:
-    """Whether a condition compares one column with something."""
-    return isinstance(node, exp.EQ) and isinstance(node.left, exp.Column)

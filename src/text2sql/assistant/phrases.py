@@ -9,7 +9,7 @@ from sqlglot import exp
 
 from text2sql.assistant.clauses import unwrapped, where_parts
 from text2sql.assistant.english import article, joined, plural
-from text2sql.assistant.modifiers import COUNT_WORDS, Modifiers, assembled, is_column_equality
+from text2sql.assistant.modifiers import COUNT_WORDS, Modifiers, assembled
 from text2sql.assistant.sql_meaning import (
     NoWordsError,
     Scope,
@@ -32,6 +32,8 @@ class Phrases(Modifiers):
         keys = select.args["group"].expressions if select.args.get("group") else []
         self.keys: list[exp.Expr] = [self._by_position(key) for key in keys]
         self.group_source = self._group_source()
+        if self.group_source:  # the row's other columns add nothing to its key
+            self.keys[1:] = [k for k in self.keys[1:] if self.scope.mentioned(k) != [self.group_source]]
         projected = [s for e in select.expressions for s in self.scope.mentioned(e)]
         rest = [s for s in sources if s != self.group_source] or sources
         pool = rest if self.keys or not projected or is_aggregated(select.expressions[0]) else projected
@@ -48,17 +50,17 @@ class Phrases(Modifiers):
 
     def _group_source(self) -> Source | None:
         """The source whose rows the groups are: grouped by its key, its name, or a key that refers to it."""
-        for key in self.keys[:1] if len(self.scope.sources) > 1 else []:
-            resolved = self.scope.resolve(key)
-            if resolved is None or resolved[0].table is None:
-                continue
-            source, column = resolved
-            parent = next((k.parent for k in self.scope.links if k.child == source and k.column == column), None)
-            if parent is not None:
-                return parent
-            own = (column.name,) == source.table.primary_key  # type: ignore[union-attr]
-            return source if own or is_name(column, source.noun) else None
-        return None
+        resolved = self.scope.resolve(self.keys[0]) if self.keys else None
+        if resolved is None or resolved[0].table is None:
+            return None
+        source, column = resolved
+        parent = next((k.parent for k in self.scope.links if k.child == source and k.column == column), None)
+        if parent is not None:
+            return parent
+        key = source.table.primary_key  # type: ignore[union-attr]
+        own = key == (column.name,) and not self._refers(source, column.name)
+        named = is_name(column, source.noun) and len(self.scope.sources) > 1
+        return source if own or named else None
 
     # -- the noun of a row -------------------------------------------------------------------------------------
 
@@ -104,7 +106,7 @@ class Phrases(Modifiers):
         before, self.subject = self.subject, source
         try:
             first = conditions[0]
-            column = self.scope.resolve(first.this) if is_column_equality(first) else None
+            column = self.scope.resolve(first.this) if isinstance(first, exp.EQ) else None
             value = self.value(first.args["expression"]) if column else None
             if len(conditions) == 1 and column and value and is_name(column[1], source.noun):
                 return f"with the {source.noun} {value}"

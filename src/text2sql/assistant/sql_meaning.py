@@ -109,6 +109,8 @@ class Scope:
 
     def resolve(self, column: exp.Expr | None) -> tuple[Source, Column] | None:
         """Source and column that a name stands for; None for one that is neither here nor outside, and for no name."""
+        while isinstance(column, exp.Paren | exp.Cast | exp.TryCast | exp.Collate):
+            column = column.this
         if not isinstance(column, exp.Column):
             return None
         candidates = self.sources
