@@ -200,7 +200,10 @@ def test_what_is_no_database_is_refused_in_words(client: httpx.Client, url: str,
     assert "\n" not in refused.json()["detail"]
 
 
-def test_csv_files_become_a_database_that_goes_away(client: httpx.Client) -> None:
+def test_csv_files_become_a_database_that_goes_away(
+    client: httpx.Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     files = [
         ("files", ("../../pets.csv", b"name,kind,age\nRex,dog,3\nTom,cat,5\n")),
         ("files", ("kinds.csv", b"kind,legs\ndog,4\ncat,4\n")),
@@ -213,6 +216,9 @@ def test_csv_files_become_a_database_that_goes_away(client: httpx.Client) -> Non
     assert [path.suffix for path in folder.iterdir()] == [".sqlite"]
     answer = client.post("/run", json={"sql": "SELECT sum(age) FROM pets", "database": entry["id"]}).json()
     assert answer["result"]["rows"] == [[8]]
+    asked = client.post("/ask", json={"question": "How old is Rex?", "database": entry["id"]}).json()
+    assert ("cell", "Rex") in {(link["kind"], link["value"]) for link in asked["links"]}
+    assert not list(tmp_path.rglob("*.json"))  # the index of the values stays in memory
     assert client.delete(f"/databases/{entry['id']}").status_code == 204
     assert not folder.exists()
 

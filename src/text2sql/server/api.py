@@ -43,7 +43,15 @@ _ERRORS = {
 ERRORS: dict[int | str, dict[str, Any]] = {
     status: {"model": ErrorJSON, "description": text} for status, text in _ERRORS.items()
 }
-_EVENTS = {"text/event-stream": {"schema": {"type": "string"}}}
+_EVENTS = {
+    "text/event-stream": {
+        "itemSchema": {
+            "type": "object",
+            "properties": {"event": {"enum": ["sql", "answer", "error"]}, "data": {"type": "string"}},
+            "required": ["event", "data"],
+        }
+    }
+}
 _FILES: dict[str, Any] = {media: {"schema": {"type": "string"}} for media in ("text/csv", "text/markdown")}
 _FILES["application/json"] = {"schema": {"type": "object"}}
 public = APIRouter(responses=ERRORS)

@@ -94,6 +94,7 @@ class Databases:
             identifier = f"{path.stem}-{secrets.token_hex(3)}"
             pool = self._pool(str(path))
             pool.url = f"upload:{identifier}"
+            pool.path = Path(":memory:")  # so that nothing of an upload's contents is kept in a cache
             current_job().check()  # nobody would know of the database
             return self._add(pool, identifier, folder=folder)
         except BaseException as error:

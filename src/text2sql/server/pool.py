@@ -6,6 +6,7 @@ import contextlib
 import threading
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 from text2sql.database import Database, ExecutionResult
@@ -24,6 +25,9 @@ class PooledDatabase(Database):
     A query is stopped by cancelling the job that runs it. A connection that fails is thrown away, so that the next
     query opens a new one.
     """
+
+    path: Path
+    """The file, of an engine that has one."""
 
     def __init__(self, connect: Callable[[], Database], connections: int) -> None:
         """Open the first connection. Raises UserError as `connect` does."""
