@@ -17,7 +17,7 @@ playwright = pytest.importorskip("playwright.sync_api", reason="the page is test
 from playwright.sync_api import Browser, ConsoleMessage, Page, Route, expect, sync_playwright  # noqa: E402
 
 import serving  # noqa: E402
-from text2sql.decoding.generator import Prediction, Request  # noqa: E402
+from text2sql.decoding.generator import Generator, Prediction, Request  # noqa: E402
 from text2sql.server.app import create_app  # noqa: E402
 from text2sql.server.settings import Settings  # noqa: E402
 
@@ -55,9 +55,9 @@ class PageGenerator(serving.ScriptedGenerator):
         """See `Generator.predict`."""
         unknown = [request for request in requests if request.question not in READINGS]
         found = iter(super().predict(unknown, options) if unknown else [])
-        return [self._read(r) if r.question in READINGS else next(found) for r in requests]
+        return [self._canned(r) if r.question in READINGS else next(found) for r in requests]
 
-    def _read(self, request: Request) -> list[Prediction]:
+    def _canned(self, request: Request) -> list[Prediction]:
         return [Prediction(sql, sql, log(chance)) for sql, chance in READINGS[request.question]]
 
 
@@ -75,10 +75,10 @@ def quoted(name: str) -> str:
 
 
 @contextlib.contextmanager
-def page_server(*databases: Path, token: str | None = None) -> Iterator[str]:
-    """The address of a server of these databases."""
+def page_server(*databases: Path, token: str | None = None, generator: Generator | None = None) -> Iterator[str]:
+    """The address of a server of these databases, by default with a model that gives the readings above."""
     settings = Settings(databases=tuple(map(str, databases)), token=token, time_limit=20.0)
-    with serving.serving(create_app(settings, page_generator(), "scripted")) as url:
+    with serving.serving(create_app(settings, generator or page_generator(), "scripted")) as url:
         yield f"{url}/"
 
 

@@ -32,6 +32,9 @@ from page_server import (
     run_sql,
     settled,
 )
+from text2sql.decoding.checkpoints import default_model
+from text2sql.decoding.generator import Generator
+from text2sql.errors import UserError
 
 
 @pytest.fixture(scope="module")
@@ -307,3 +310,16 @@ def test_a_token_is_asked_for_and_kept(browser: Browser) -> None:
         page.reload()
         ask(page, COUNT)
         expect(page.locator(SENTENCE)).to_contain_text("30")
+
+
+@pytest.mark.slow
+def test_the_shipped_model_answers_on_the_page(browser: Browser) -> None:
+    try:
+        generator = Generator.load(default_model())
+    except UserError as error:
+        pytest.skip(f"no model to ask: {error}")
+    with page_server(MUSIC, generator=generator) as url, open_page(browser, url) as page:
+        ask(page, COUNT)
+        expect(page.locator(SENTENCE)).not_to_be_empty()
+        expect(page.locator(".sql-field")).to_have_value(re.compile("artists", re.IGNORECASE))
+        assert page.locator(".turn .notice.error").count() == 0

@@ -8,6 +8,7 @@ import { copy } from "./formats.js";
 import { choices, confidence, linkedItems } from "./trust.js";
 import { resultView } from "./result.js";
 
+const LONG_SENTENCE = 110; // letters; longer ones are set as running text
 let numbers = 0;
 
 export class Turn {
@@ -108,6 +109,7 @@ export class Turn {
     const abstained = !answer.sql;
     this.sentence.hidden = false;
     this.sentence.textContent = abstained ? "This database can't answer that." : this.sentenceOf(answer);
+    this.sentence.classList.toggle("long", this.sentence.textContent.length > LONG_SENTENCE);
     this.understood.hidden = byHand ? this.understood.hidden : !answer.rewritten || answer.rewritten === this.question;
     if (!byHand && answer.rewritten) this.understood.textContent = `Understood as: ${answer.rewritten}`;
     this.sqlPart.hidden = abstained;
