@@ -188,7 +188,7 @@ class Postgres:
 
     def run(self, sql: str) -> Rows:
         """All rows. Raises psycopg.Error."""
-        return self.connection.execute(sql).fetchall()  # type: ignore[call-overload,no-any-return]
+        return self.connection.execute(sql).fetchall()
 
 
 class DuckDB:
@@ -218,7 +218,7 @@ class DuckDB:
 
     def run(self, sql: str) -> Rows:
         """All rows. Raises duckdb.Error."""
-        return self.connection.execute(sql).fetchall()  # type: ignore[no-any-return]
+        return self.connection.execute(sql).fetchall()
 
 
 def started_postgres() -> str:

@@ -9,9 +9,10 @@ order where the gold sorts, floats to 9 digits. Without `--url` a PostgreSQL ser
 collation C, as SQLite compares texts by bytes; it needs `initdb` and `pg_ctl` (Debian: postgresql). A server given by
 `--url` keeps what is loaded, to be used again.
 
-A difference gets a reason only if it is shown to be the reason: *ties*, when both engines give the same rows once
+A difference gets a reason, all but the last only if a second run shows it: *ties*, when both engines give the same rows once
 every ORDER BY is extended by the selected columns; *contents*, when a SQLite database that holds what was loaded (the
-file mixes numbers and texts in a column) gives the same rows; *bare column*, when a column may be of any row.
+file mixes numbers and texts in a column) gives the same rows; *types*, when only numbers and texts of the same
+spelling differ, since a column of a result has one type; *bare column*, when the query selects one that may be of any row.
 """
 
 from __future__ import annotations
@@ -89,13 +90,17 @@ class Comparison:
 
     def verdict(self, sql: str, database: SQLiteDatabase) -> tuple[str, str]:
         """same, order (the rows in another order) or rows (other rows), and the first difference."""
-        gold = normal_rows(database.run(sql, TIME_LIMIT, ROW_LIMIT).rows)
-        rows = normal_rows(self.engine.run(transpile(sql, self.plan.schema, self.engine.dialect)))
+        gold, rows = self.answers(sql, database)
         same = Counter(gold) == Counter(rows)
         if same and (gold == rows or not is_sorted(sql)):
             return "same", ""
         detail = f"{len(rows)} rows instead of {len(gold)}" if len(rows) != len(gold) else first_difference(gold, rows)
         return "order" if same else "rows", detail
+
+    def answers(self, sql: str, database: SQLiteDatabase) -> tuple[Rows, Rows]:
+        """SQLite's rows and the engine's, of comparable values."""
+        gold = database.run(sql, TIME_LIMIT, ROW_LIMIT).rows
+        return normal_rows(gold), normal_rows(self.engine.run(transpile(sql, self.plan.schema, self.engine.dialect)))
 
     def reason(self, sql: str) -> str:
         """Why the rows differ, as far as it can be shown; empty where it cannot."""
@@ -105,8 +110,12 @@ class Comparison:
             return "ties"
         if self.plan.changes and self.verdict(settled, self.twin)[0] == "same":
             return "contents" if self.verdict(sql, self.twin)[0] == "same" else "contents and ties"
+        gold, rows = self.answers(settled, self.database)
+        if Counter(map(as_texts, gold)) == Counter(map(as_texts, rows)):
+            return "types"
         tree = sqlglot.parse_one(sql, read="sqlite")
-        resolve_names(tree, self.plan.schema)
+        if isinstance(tree, exp.Query):
+            resolve_names(tree, self.plan.schema)
         bare = any(is_aggregated(select) and bare_columns(select) for select in tree.find_all(exp.Select))
         return "bare column" if bare else ""
 
@@ -137,6 +146,11 @@ def normal(value: Any) -> Any:
     if isinstance(value, datetime.date | datetime.time):
         return str(value)
     return bytes(value) if isinstance(value, memoryview | bytearray) else value
+
+
+def as_texts(row: tuple[Any, ...]) -> tuple[str, ...]:
+    """The row with every value as text."""
+    return tuple(map(str, row))
 
 
 def first_difference(gold: Rows, rows: Rows) -> str:
@@ -195,7 +209,7 @@ def main() -> None:
     parser.add_argument("--engine", choices=("postgres", "duckdb"), default="postgres")
     parser.add_argument("--url", help="a PostgreSQL server's URL; its role must be allowed to create schemas")
     parser.add_argument("--database", action="append", help="only this database; may be given several times")
-    parser.add_argument("--output", type=Path, metavar="FILE.json")
+    parser.add_argument("--output", type=Path, metavar="FILE.json", help="holds the latest run per engine and split")
     arguments = parser.parse_args()
     examples = read_spider_split(arguments.spider, arguments.split)
     examples = [e for e in examples if not arguments.database or e.schema.name in arguments.database]
@@ -210,7 +224,9 @@ def main() -> None:
         print(f"\n{outcome['id']} {outcome['verdict']} {outcome['reason']}: {outcome['detail']}")
         print(f"  {outcome['gold']}\n  {outcome['written']}")
     if arguments.output:
-        arguments.output.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+        runs = json.loads(arguments.output.read_text(encoding="utf-8")) if arguments.output.is_file() else {}
+        runs[f"{arguments.engine} {arguments.split}"] = found
+        arguments.output.write_text(json.dumps(runs, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -163,6 +163,14 @@ DIFFERENT = {
         "SELECT ifnull(age, 'unknown'), iif(age > 18, 'old', 1) FROM singer WHERE singer_id IN (2, 4)",
         [("unknown", "1"), ("18", "1")],  # SQLite: 18 and 1 are numbers
     ),
+    "a text against an average is compared as a number": (
+        "SELECT concert_id FROM concert WHERE year > (SELECT avg(sold) FROM concert) AND concert_id < 12",
+        [(10,), (11,)],  # SQLite: none, because the text '2014' is smaller than '500.25'
+    ),
+    "a computed text equals a number": (
+        "SELECT concert_id FROM concert WHERE substr(year, 1, 3) = 201 AND concert_id < 12",
+        [(10,), (11,)],  # SQLite: none, because neither side is a column whose type could convert the other
+    ),
     "a text equals a number that is written like it": (
         "SELECT code FROM codes JOIN concert ON code = concert_id",
         [],  # SQLite: '012', which is the number 12
