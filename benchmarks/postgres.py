@@ -9,10 +9,11 @@ order where the gold sorts, floats to 9 digits. Without `--url` a PostgreSQL ser
 collation C, as SQLite compares texts by bytes; it needs `initdb` and `pg_ctl` (Debian: postgresql). A server given by
 `--url` keeps what is loaded, to be used again.
 
-A difference gets a reason, all but the last only if a second run shows it: *ties*, when both engines give the same rows once
-every ORDER BY is extended by the selected columns; *contents*, when a SQLite database that holds what was loaded (the
-file mixes numbers and texts in a column) gives the same rows; *types*, when only numbers and texts of the same
-spelling differ, since a column of a result has one type; *bare column*, when the query selects one that may be of any row.
+A difference gets a reason, all but the last only where another run shows it: *ties*, when both engines give the same
+rows once every ORDER BY is extended by the selected columns; *contents*, when a SQLite database that holds what was
+loaded (the file mixes numbers and texts in a column) gives the same rows; *types*, when only numbers and texts of the
+same spelling differ, since a column of a result has one type; *bare column*, when one is selected that may be of any
+row of its group.
 """
 
 from __future__ import annotations
