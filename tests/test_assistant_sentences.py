@@ -269,6 +269,8 @@ def test_single_values(value: object, shown: str) -> None:
         "SELECT CASE WHEN price > 1 THEN 'a' ELSE 'b' END FROM albums",
         "SELECT title FROM nothing_here",
         "VALUES (1)",
+        "SELECT T1.name FROM count(*) AS T1 JOIN albums AS T2 ON T1.album_id = T2.album_id GROUP BY T1.album_id",
+        "SELECT genre FROM albums GROUP BY genre HAVING count(*) WHERE 2",
         "SELECT " + "(" * 2000 + "1" + ")" * 2000,
         "SELECT title FROM albums LIMIT 1 OFFSET 3",
         "SELECT * FROM (SELECT title FROM albums) AS x JOIN generate_series(1, 3) AS y ON 1 = 1",

@@ -177,6 +177,8 @@ class Clauses(ABC):
         Raises NoWordsError for an expression that has no words.
         """
         node = unwrapped(node)
+        if not isinstance(node, exp.Expr):  # sqlglot holds some parts of odd statements as text
+            raise NoWordsError("no expression")
         if isinstance(node, exp.Query):
             return self.query(node)
         value = self.value(node, column)

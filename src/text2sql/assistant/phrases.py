@@ -291,7 +291,7 @@ class Phrases(Modifiers):
         return self._by_position(ordered.this)
 
 
-def set_operation(node: exp.SetOperation, schema: Schema, outer: Scope | None = None, positive: bool = True) -> str:
+def set_operation(node: exp.SetOperation, schema: Schema, outer: Scope | None = None) -> str:
     """`countries of artists ... that are also countries of ...`. Raises NoWordsError."""
     left, right = (_side(side, schema, outer) for side in (node.left, node.right))
     if isinstance(node, exp.Union):

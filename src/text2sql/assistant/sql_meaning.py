@@ -95,7 +95,7 @@ class Scope:
             if defined is not None:
                 return Source((item.alias or item.name).lower(), "row", None, defined, item.name)
             table = self.schema.table(item.name)
-            noun = singular(table.words if table else words_of(item.name))
+            noun = singular(table.words if table else words_of(item.name)) or "row"
             return Source((item.alias or item.name).lower(), noun, table)
         inner = item.this if isinstance(item, exp.Subquery) else None
         if not isinstance(inner, exp.Query):
