@@ -269,6 +269,7 @@ def test_single_values(value: object, shown: str) -> None:
         "SELECT CASE WHEN price > 1 THEN 'a' ELSE 'b' END FROM albums",
         "SELECT title FROM nothing_here",
         "VALUES (1)",
+        "SELECT title FROM albums WHERE artist_id NOT IN (SELECT FROM artists)",
         "SELECT T1.name FROM count(*) AS T1 JOIN albums AS T2 ON T1.album_id = T2.album_id GROUP BY T1.album_id",
         "SELECT genre FROM albums GROUP BY genre HAVING count(*) WHERE 2",
         "SELECT " + "(" * 2000 + "1" + ")" * 2000,

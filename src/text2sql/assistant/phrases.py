@@ -26,6 +26,8 @@ class Phrases(Modifiers):
     """The rows, groups and nested queries of one SELECT in words."""
 
     def __init__(self, select: exp.Select, schema: Schema, outer: Scope | None = None) -> None:
+        if not select.expressions:
+            raise NoWordsError("nothing is selected")
         super().__init__(Scope(select, schema, outer))
         self.select, self.schema = select, schema
         sources = self.scope.sources

@@ -58,8 +58,6 @@ def _worded(sql: str, result: ExecutionResult, schema: Schema, dialect: str) -> 
         raise NoWordsError("no template")
     phrases = Phrases(query, schema)
     items = [e.unalias() for e in query.expressions]
-    if not items:
-        raise NoWordsError("nothing is selected")
     if len(items) == 1 and isinstance(items[0], _PREDICATES):
         return _truth(phrases, items[0], result)
     summed = [is_aggregated(e) for e in items]
