@@ -100,7 +100,7 @@ def open_page(browser: Browser, url: str, expected: str = "Failed to load resour
     """A fresh page. It fails when the page reports an error (CSP violations are) that is not the `expected` one."""
     options = {"viewport": {"width": 1280, "height": 860}, "reduced_motion": "reduce", **context}
     with contextlib.closing(browser.new_context(**options)) as session:
-        session.grant_permissions(["clipboard-read", "clipboard-write"], origin=url.rstrip("/"))
+        session.grant_permissions(["clipboard-read", "clipboard-write"])
         page = session.new_page()
         page.set_default_timeout(PATIENCE)
         problems: list[str] = []

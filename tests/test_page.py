@@ -21,6 +21,7 @@ from page_server import (
     UPLOADED,
     Browser,
     Page,
+    Route,
     ask,
     check,
     chromium,
@@ -323,3 +324,15 @@ def test_the_shipped_model_answers_on_the_page(browser: Browser) -> None:
         expect(page.locator(SENTENCE)).not_to_be_empty()
         expect(page.locator(".sql-field")).to_have_value(re.compile("artists", re.IGNORECASE))
         assert page.locator(".turn .notice.error").count() == 0
+
+
+def test_a_question_asked_while_the_page_loads_waits_for_the_database(browser: Browser, address: str) -> None:
+    with open_page(browser, "about:blank") as page:
+        held: list[Route] = []
+        page.route("**/databases", held.append)
+        page.goto(address)
+        page.fill("#question", COUNT)
+        page.press("#question", "Enter")
+        expect(page.locator("#connect-dialog")).to_be_hidden()
+        held[0].continue_()
+        expect(page.locator(SENTENCE)).to_contain_text("30")

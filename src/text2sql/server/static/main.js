@@ -78,7 +78,7 @@ function addTurn(text) {
 function askQuestion(text) {
   const words = text.trim();
   if (!words) return question.focus();
-  if (!databases.current) return databases.open();
+  if (!databases.current) return ready.then(() => (databases.current ? askQuestion(text) : databases.open()));
   if (running) return toast("A question is still running. Escape stops it.");
   byId("page-error").replaceChildren();
   const turn = addTurn(words);
@@ -216,4 +216,4 @@ bindShortcuts({
 }, escape);
 
 call("health").then(({ model, version }) => { byId("model-name").textContent = `${model} · text2sql ${version}`; }, () => { /* the list below reports it */ });
-databases.refresh().then(() => question.focus());
+const ready = databases.refresh().then(() => question.focus()); // a question asked earlier waits for the databases
