@@ -329,7 +329,7 @@ def test_the_shipped_model_answers_on_the_page(browser: Browser) -> None:
 def test_a_question_asked_while_the_page_loads_waits_for_the_database(browser: Browser, address: str) -> None:
     with open_page(browser, "about:blank") as page:
         held: list[Route] = []
-        page.route("**/databases", held.append)
+        page.route("**/databases", lambda route: held.append(route))
         page.goto(address)
         page.fill("#question", COUNT)
         page.press("#question", "Enter")
