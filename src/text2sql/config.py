@@ -219,6 +219,8 @@ class DecodingConfig:
     """Keep the likeliest tokens that hold this probability."""
     num_beams: int = 1
     """Beam search width."""
+    grammar_mask: bool = True
+    """Only tokens that keep the answer a query over the schema at hand; False lets the model write anything."""
     seed: int = 0
     """Seeds sampling."""
     batch_size: int = 64

@@ -10,6 +10,7 @@ import torch
 
 from text2sql.config import DecodingConfig, PromptingConfig
 from text2sql.decoding.engine import Completion, OnTokens, complete
+from text2sql.decoding.mask import GrammarMask
 from text2sql.files import read_json, write_json
 from text2sql.model import GPT, load_model
 from text2sql.prompting.linking import Links
@@ -97,11 +98,18 @@ class Generator:
                 options,
                 self.encoder.end_id,
                 progress=progress,
+                logits_mask=self._mask(prompts, options),
                 on_tokens=on_tokens,
             )
         read = [[self._read(c, prompt) for c in found] for prompt, found in zip(prompts, completions, strict=True)]
         # Of several beams those that make SQL come first; sorting keeps their order otherwise.
         return [sorted(found, key=lambda prediction: prediction.error is not None) for found in read]
+
+    def _mask(self, prompts: Sequence[Prompt], options: DecodingConfig) -> GrammarMask | None:
+        if not options.grammar_mask:
+            return None
+        context = self.model.config.context
+        return GrammarMask(self.encoder, prompts, [min(options.max_new_tokens, context - len(p.ids)) for p in prompts])
 
     def _token_reader(self, requests: Sequence[Request], prompts: Sequence[Prompt]) -> OnTokens | None:
         """Reads tokens so far into pieces, for the requests that watch."""

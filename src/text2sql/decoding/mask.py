@@ -1,0 +1,471 @@
+"""The grammar mask: with it every answer parses and names only tables and columns of the schema.
+
+`grammar` knows the structure, this module what depends on the schema and on what was written before: which columns a
+SELECT may still name, when it needs a FROM, that both sides of UNION have as many columns, that a word span does not
+run backwards. Near the length limit only atoms that bring the end closer are left, so that answers are always whole.
+
+A prompt's states are kept by their tokens: a beam that goes on from another one's beginning finds its state there.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+import torch
+from torch import Tensor
+
+from text2sql.decoding.grammar import AGGREGATES, END, FUNCTIONS, START, Stack, advance, following, keyword, remaining
+from text2sql.prompting.prompt import Prompt, PromptEncoder
+from text2sql.prompting.reading import item_name
+from text2sql.tokenizer.special_tokens import KEYWORDS
+
+Use = tuple[int, int]
+"""A table's number and which of its uses in FROM: 1, 2, ..."""
+
+MOST_SOURCES = 6
+"""Tables in one FROM, unless the columns named before call for more."""
+MOST_ITEMS = 16
+"""Columns in one SELECT."""
+TOKENS_PER_SOURCE = 9
+"""Of one more table in FROM: JOIN, table, use, ON, two columns with their uses, the equals sign."""
+CLOSING_SLACK = 28
+"""Tokens kept in reserve beyond the shortest ending: what the schema may demand on the way there."""
+
+_LEAVING = frozenset({"where", "group by", "order by", "limit", "union", "intersect", "except", ") query", END})
+_JOINS = frozenset({"join", "left", "cross"})
+_ANCHORING = frozenset({"where", "group by", "order by"})
+_LEADING_VALUES = frozenset(
+    {"NUMBER", "BLANK", "WORD", "CELL", "quote", "-", "exists", "not", "( left", "( query", "* all"}
+)
+"""Atoms at the head of a condition or expression that name no column."""
+_FILLERS = frozenset(
+    {"DIGITS", "POINT", "POINT_DIGITS", "+", "-", "*", "/", "and", "or", ",", ", group", ", order", "USE"}
+)
+_FILLERS |= {*AGGREGATES, *FUNCTIONS}
+"""Atoms that only make an answer longer."""
+_DEMANDING = frozenset({"COLUMN", "TABLE_STAR"})
+"""Atoms that may call for a longer FROM."""
+_ORDER_OF_SET = frozenset({"COLUMN", "desc", ", order", "limit", ") query", END})
+_NUMBERS = {
+    "NUMBER": re.compile(r" ?\d+"),
+    "BLANK": re.compile(r" "),
+    "DIGITS": re.compile(r"\d+"),
+    "POINT": re.compile(r"\."),
+    "POINT_DIGITS": re.compile(r"\.\d+"),
+}
+
+
+@dataclass(frozen=True)
+class Scope:
+    """What one SELECT has said so far."""
+
+    phase: str = "items"
+    """items, from, after (a clause behind them), order (of a set operation)."""
+    wanted: int | None = None
+    """How many items it must have; None: any number."""
+    items: int = 1
+    mentions: frozenset[Use] = frozenset()
+    """Tables whose columns were named."""
+    starred: bool = False
+    """A `table.*` was named, which needs FROM."""
+    sources: tuple[Use, ...] | None = None
+    """The tables of FROM; None without one."""
+    joining: bool = False
+    """The last source came by a JOIN that may have an ON."""
+    table: int = 0
+    """The table of the last column or source."""
+    output: tuple[int, ...] | None = None
+    """Right of UNION: the columns of the left-most SELECT, which ORDER BY may name."""
+    columns: tuple[int, ...] = ()
+    """Columns among the items."""
+
+
+@dataclass(frozen=True)
+class State:
+    """A beginning of an answer, read."""
+
+    stack: Stack = START
+    scopes: tuple[Scope, ...] = (Scope(),)
+    word: int = 0
+    """The first word of the span that is open."""
+    last: str = ""
+    """The atom before."""
+    name: tuple[int, ...] | None = None
+    """Tokens of a spelt-out name that may still go on (`items: names`)."""
+    kind: str = ""
+    """COLUMN, TABLE or TABLE_STAR: what that name is of."""
+
+
+class GrammarMask:
+    """A `LogitsMask` for a list of prompts."""
+
+    def __init__(self, encoder: PromptEncoder, prompts: Sequence[Prompt], limits: Sequence[int]) -> None:
+        """`limits` are the new tokens at most of each prompt, the end token included."""
+        vocabulary = _Vocabulary.of(encoder)
+        self._readers = [
+            _Reader(encoder, vocabulary, prompt, limit) for prompt, limit in zip(prompts, limits, strict=True)
+        ]
+
+    def __call__(self, index: int, ids: list[int]) -> Tensor:
+        """bool [V]: the tokens that may follow `ids` in the answer to prompt `index`."""
+        return self._readers[index].allowed(tuple(ids))
+
+    def accepts(self, index: int, ids: Sequence[int]) -> bool:
+        """Whether the whole answer `ids` (without the end token) is one that the mask lets through."""
+        beginnings = [*range(len(ids)), len(ids)]
+        wanted = [*ids, self._readers[index].vocabulary.end_id]
+        return all(bool(self(index, list(ids[:n]))[token]) for n, token in zip(beginnings, wanted, strict=True))
+
+
+@dataclass
+class _Vocabulary:
+    """What a tokenizer's tokens are to the grammar; made once per encoder."""
+
+    size: int
+    end_id: int
+    keywords: dict[str, int]
+    """Keyword -> token."""
+    texts: dict[str, Tensor] = field(default_factory=dict)
+    """Atom of text tokens -> bool [V]."""
+
+    @classmethod
+    def of(cls, encoder: PromptEncoder) -> _Vocabulary:
+        cached = getattr(encoder, "_grammar_vocabulary", None)
+        if cached is None:
+            cached = cls._read(encoder)
+            encoder._grammar_vocabulary = cached  # type: ignore[attr-defined]
+        return cached
+
+    @classmethod
+    def _read(cls, encoder: PromptEncoder) -> _Vocabulary:
+        tokenizer = encoder.tokenizer
+        special = tokenizer.special_ids
+        keywords = {name: special[f"<|{name}|>"] for name in (*KEYWORDS, "quote")}
+        vocabulary = cls(tokenizer.vocabulary_size, encoder.end_id, keywords)
+        ordinary = [number for number in range(vocabulary.size) if encoder.token_name(number) is None]
+        spelt = {number: tokenizer.decode([number]) for number in ordinary}
+        for atom, pattern in _NUMBERS.items():
+            vocabulary.texts[atom] = vocabulary.mask([n for n, text in spelt.items() if pattern.fullmatch(text)])
+        vocabulary.texts["TEXT"] = vocabulary.mask([n for n, text in spelt.items() if text.isprintable()])
+        return vocabulary
+
+    def mask(self, tokens: Sequence[int]) -> Tensor:
+        """bool [V], True for the tokens."""
+        mask = torch.zeros(self.size, dtype=torch.bool)
+        mask[torch.tensor(tokens, dtype=torch.int64)] = True
+        return mask
+
+
+class _Reader:
+    """Reads the beginnings of one prompt's answers and says what may follow them."""
+
+    def __init__(self, encoder: PromptEncoder, vocabulary: _Vocabulary, prompt: Prompt, limit: int) -> None:
+        self.vocabulary = vocabulary
+        self.prompt = prompt
+        self.limit = limit
+        self.graph = encoder.canonicalizer(prompt.schema).graph
+        schema = prompt.schema
+        self._table_of = {number: schema.table_number(schema.columns[number][0].name) for number in prompt.columns}
+        self._points = encoder.form.items == "ids"
+        self._names = _name_tokens(encoder, prompt)
+        self._longest_name = max(len(tokens) for tokens in (*self._names["COLUMN"], *self._names["TABLE"]))
+        special, words = encoder.tokenizer.special_ids, range(len(prompt.mentions.words))
+        count = encoder.form.max_words
+        self._word_tokens = {special[f"<w{(prompt.first_word + word) % count}>"]: word for word in words}
+        self._number_words = {t: w for t, w in self._word_tokens.items() if _is_number(prompt, w)}
+        self._cell_tokens = [special[f"<v{shown}>"] for shown in prompt.cells.values()]
+        self._use_tokens = {special[f"<|{use}|>"]: use for use in range(2, 7)}
+        self._states: dict[tuple[int, ...], State] = {(): State()}
+        self._masks: dict[tuple[State, bool], Tensor] = {}
+
+    # -- what may follow ------------------------------------------------------------------------------------------
+
+    def allowed(self, ids: tuple[int, ...]) -> Tensor:
+        """bool [V]: the tokens that may follow a beginning."""
+        state = self.state(ids)
+        left = self.limit - len(ids)
+        closing = left <= self._needed(state)
+        key = state, closing
+        if key not in self._masks:
+            self._masks[key] = self._tokens(state, closing)
+        return self._masks[key]
+
+    def _needed(self, state: State) -> int:
+        """Tokens that are kept for an ending: the shortest one, and what the schema may demand on the way."""
+        sources = items = 0
+        for scope in state.scopes:
+            items += max(0, (scope.wanted or 0) - scope.items)
+            if scope.phase in ("items", "from"):
+                named = scope.mentions if scope.sources is None else self._uncovered(scope)
+                sources += sum(use for _, use in named)
+        spelling = (self._longest_name - 1) * (8 + 4 * sources)  # ids take one token, names several
+        demands = TOKENS_PER_SOURCE * sources + 2 * items + spelling
+        return remaining(state.stack) + CLOSING_SLACK + 4 * len(state.scopes) + demands
+
+    def _tokens(self, state: State, closing: bool) -> Tensor:
+        mask = torch.zeros(self.vocabulary.size, dtype=torch.bool)
+        if state.name is not None:
+            ends = False
+            for tokens, number in self._names[state.kind].items():
+                if tokens[: len(state.name)] == state.name and number in self._numbers(state, state.kind, closing):
+                    ends = ends or len(tokens) == len(state.name)
+                    if len(tokens) > len(state.name):
+                        mask[tokens[len(state.name)]] = True
+            return mask | self._tokens(self._named(state), closing) if ends else mask
+        for atom in self._atoms(state, closing):
+            mask |= self._of_atom(state, atom, closing)
+        return mask
+
+    def _atoms(self, state: State, closing: bool) -> list[str]:
+        """Atoms that may follow; while closing only those that bring the end closest."""
+        atoms = [atom for atom in following(state.stack) if self._fits(state, atom)]
+        if closing:
+            useful = [atom for atom in atoms if atom not in _FILLERS]
+            atoms = [atom for atom in useful if atom not in _DEMANDING] or useful or atoms
+            lengths = {atom: 0 if atom == END else remaining(advance(state.stack, atom)) for atom in atoms}
+            atoms = [atom for atom in atoms if lengths[atom] == min(lengths.values())]
+        return atoms
+
+    def _fits(self, state: State, atom: str) -> bool:
+        """Whether an atom that the structure allows also fits what was said."""
+        scope = state.scopes[-1]
+        if not {"WORD": self._word_tokens, "NUMBER_WORD": self._number_words, "CELL": self._cell_tokens}.get(
+            atom, True
+        ):
+            return False
+        if atom == "except" and state.last in ("* item", "*"):
+            return False  # sqlglot would read a modifier of the star
+        if atom == "order by" and scope.output == ():
+            return False  # the left side of UNION named no column to order by
+        if atom in ("USE", "TABLE_USE"):
+            return bool(self._uses(scope, atom))
+        if atom == ", item":
+            return scope.items < (scope.wanted or MOST_ITEMS)
+        if scope.phase == "items":
+            return self._fits_items(scope, atom)
+        if scope.phase == "from":
+            return self._fits_from(scope, atom)
+        if scope.phase == "order":
+            return atom in _ORDER_OF_SET and (atom != "COLUMN" or bool(scope.output))
+        return self._anchored(scope) or atom not in _LEADING_VALUES
+
+    def _fits_items(self, scope: Scope, atom: str) -> bool:
+        if atom not in _LEAVING and atom != "from":
+            return True
+        if scope.wanted is not None and scope.items < scope.wanted:
+            return False
+        if atom == "from":
+            return True
+        if self._needs_from(scope):
+            return False
+        return self._anchored(scope) or (atom in _ANCHORING and not (atom == "order by" and scope.output is not None))
+
+    def _fits_from(self, scope: Scope, atom: str) -> bool:
+        sources = scope.sources or ()
+        uncovered = self._uncovered(scope)
+        if self._uses(scope, "TABLE_USE"):
+            return False  # only the use's number may follow
+        if scope.joining and atom not in ("on", "TABLE") and self._needs_on(sources):
+            return False
+        if atom in _JOINS:
+            return len(sources) < MOST_SOURCES or bool(uncovered)
+        return atom not in _LEAVING or not uncovered
+
+    # -- the schema's demands -------------------------------------------------------------------------------------
+
+    def _anchored(self, scope: Scope) -> bool:
+        """Whether it is settled which tables the SELECT reads."""
+        return bool(scope.mentions) or bool(scope.sources) or len(self.prompt.schema.tables) == 1
+
+    def _needs_from(self, scope: Scope) -> bool:
+        """Whether the foreign keys cannot tell the FROM of what was named."""
+        if scope.starred or any(use > 1 for _, use in scope.mentions):
+            return True
+        return self.graph.rebuild(sorted(table for table, _ in scope.mentions)) is None
+
+    def _needs_on(self, sources: tuple[Use, ...]) -> bool:
+        """Whether no foreign key says how the last source joins."""
+        (table, use), earlier = sources[-1], [table for table, _ in sources[:-1]]
+        return use > 1 or self.graph.default_pairs(earlier, table) is None
+
+    @staticmethod
+    def _uncovered(scope: Scope) -> frozenset[Use]:
+        """Named tables that FROM does not have yet."""
+        return scope.mentions - frozenset(scope.sources) if scope.sources is not None else frozenset()
+
+    @staticmethod
+    def _uses(scope: Scope, atom: str) -> tuple[int, ...]:
+        """Numbers that may stand behind the last column or source."""
+        sources = scope.sources or ()
+        count = sum(table == scope.table for table, _ in sources)
+        if atom == "TABLE_USE":  # a repeated source carries a provisional use of 0
+            return (count,) if sources and sources[-1] == (scope.table, 0) else ()
+        if scope.phase == "items":
+            return (2,)
+        return tuple(range(2, count + 1)) if scope.phase != "order" else ()
+
+    def _numbers(self, state: State, atom: str, closing: bool) -> frozenset[int]:
+        """Numbers of the columns or tables that may stand here."""
+        scope = state.scopes[-1]
+        if atom != "COLUMN":
+            return self._sources_to_come(scope, closing) if atom == "TABLE" else frozenset(self.prompt.tables)
+        if scope.phase == "items":
+            return frozenset(self._table_of)
+        if scope.phase == "order":
+            return frozenset(scope.output or ())
+        if scope.sources is not None:
+            tables = {table for table, _ in scope.sources}
+            return frozenset(number for number, table in self._table_of.items() if table in tables)
+        named = sorted(table for table, _ in scope.mentions)
+        return frozenset(n for n, table in self._table_of.items() if self.graph.rebuild([*named, table]) is not None)
+
+    def _sources_to_come(self, scope: Scope, closing: bool) -> frozenset[int]:
+        tables = frozenset(self.prompt.tables)
+        uncovered = frozenset(table for table, _ in self._uncovered(scope))
+        hurry = closing or len(scope.sources or ()) >= MOST_SOURCES - 1
+        return uncovered if uncovered and hurry else tables
+
+    def _of_atom(self, state: State, atom: str, closing: bool) -> Tensor:
+        """bool [V]: the tokens of an atom here."""
+        if atom in self.vocabulary.texts:
+            return self.vocabulary.texts[atom]
+        return self.vocabulary.mask(self._token_list(state, atom, closing))
+
+    def _token_list(self, state: State, atom: str, closing: bool = False) -> list[int]:
+        if atom == END:
+            return [self.vocabulary.end_id]
+        if atom in ("COLUMN", "TABLE", "TABLE_STAR"):
+            numbers = self._numbers(state, atom, closing)
+            return [tokens[0] for tokens, number in self._names[atom].items() if number in numbers]
+        if atom in ("USE", "TABLE_USE"):
+            uses = self._uses(state.scopes[-1], atom)
+            return [token for token, use in self._use_tokens.items() if use in uses]
+        if atom == "CELL":
+            return self._cell_tokens
+        if atom in ("WORD", "NUMBER_WORD"):
+            return list(self._word_tokens if atom == "WORD" else self._number_words)
+        if atom == "LAST_WORD":
+            return [token for token, word in self._word_tokens.items() if word >= state.word]
+        if atom == "SAME_WORD":
+            return [token for token, word in self._word_tokens.items() if word == state.word]
+        return [self.vocabulary.keywords[keyword(atom)]]
+
+    # -- reading --------------------------------------------------------------------------------------------------
+
+    def state(self, ids: tuple[int, ...]) -> State:
+        """The state after a beginning, from the one before it."""
+        known = len(ids)
+        while ids[:known] not in self._states:
+            known -= 1
+        state = self._states[ids[:known]]
+        for end in range(known, len(ids)):
+            state = self._after(state, ids[end])
+            self._states[ids[: end + 1]] = state
+        return state
+
+    def _after(self, state: State, token: int) -> State:
+        """The state after one more token. Raises KeyError for a token that the mask forbids."""
+        if state.name is not None:
+            longer = (*state.name, token)
+            if any(tokens[: len(longer)] == longer for tokens in self._names[state.kind]):
+                return replace(state, name=longer)
+            state = self._named(state)
+        atom = next((atom for atom in following(state.stack) if self._is(state, atom, token)), None)
+        if atom is None or not self._fits(state, atom):
+            raise KeyError(token)
+        if atom in self._names:
+            if not self._points:
+                return replace(state, name=(token,), kind=atom)
+            number = next(n for tokens, n in self._names[atom].items() if tokens == (token,))
+            return self._item(state, atom, number)
+        return self._step(state, atom, token)
+
+    def _is(self, state: State, atom: str, token: int) -> bool:
+        if atom in self.vocabulary.texts:
+            return bool(self.vocabulary.texts[atom][token])
+        return token in self._token_list(state, atom)
+
+    def _named(self, state: State) -> State:
+        """The state once the spelt-out name is taken as complete."""
+        number = self._names[state.kind][state.name or ()]
+        return self._item(replace(state, name=None, kind=""), state.kind, number)
+
+    def _item(self, state: State, atom: str, number: int) -> State:
+        """A column or table was named."""
+        scope = state.scopes[-1]
+        if atom == "COLUMN":
+            table = self._table_of[number]
+            columns = (*scope.columns, number) if scope.phase == "items" else scope.columns
+            mentions = scope.mentions if scope.phase in ("from", "order") else scope.mentions | {(table, 1)}
+            scope = replace(scope, table=table, columns=columns, mentions=mentions)
+        elif atom == "TABLE_STAR":
+            scope = replace(scope, table=number, starred=True, mentions=scope.mentions | {(number, 1)})
+        else:
+            sources = scope.sources or ()
+            again = any(table == number for table, _ in sources)
+            scope = replace(scope, table=number, sources=(*sources, (number, 0 if again else 1)))
+        return self._moved(state, atom, scope)
+
+    def _step(self, state: State, atom: str, token: int) -> State:
+        """Any other atom was written."""
+        scope = state.scopes[-1]
+        if atom == "select":
+            return self._selected(state)
+        if atom == ") query":
+            return replace(state, stack=advance(state.stack, atom), scopes=state.scopes[:-1], last=atom)
+        if atom == "USE":
+            use = self._use_tokens[token]
+            mentions = (scope.mentions - {(scope.table, 1)}) | {(scope.table, use)} if scope.sources is None else None
+            scope = replace(scope, mentions=scope.mentions if mentions is None else mentions)
+        elif atom == "TABLE_USE":
+            scope = replace(scope, sources=(*(scope.sources or ())[:-1], (scope.table, self._use_tokens[token])))
+        elif atom == ", item":
+            scope = replace(scope, items=scope.items + 1)
+        elif atom == "from":
+            scope = replace(scope, phase="from", sources=())
+        elif atom in _JOINS or atom == "on":
+            scope = replace(scope, joining=atom == "join" and state.last != "cross")
+        elif atom in ("where", "group by", "order by", "limit"):
+            phase = "order" if atom == "order by" and scope.output is not None else "after"
+            scope = replace(scope, phase=phase, joining=False)
+        elif atom in ("union", "intersect", "except"):
+            output = scope.columns if scope.output is None else scope.output
+            scope = Scope(wanted=scope.items, output=output)
+        elif atom in ("WORD", "NUMBER_WORD"):
+            state = replace(state, word=self._word_tokens[token])
+        return self._moved(state, atom, scope)
+
+    @staticmethod
+    def _moved(state: State, atom: str, scope: Scope) -> State:
+        return replace(state, stack=advance(state.stack, atom), scopes=(*state.scopes[:-1], scope), last=atom)
+
+    @staticmethod
+    def _selected(state: State) -> State:
+        """SELECT opens a scope of its own behind a parenthesis."""
+        scopes = state.scopes
+        if state.last.startswith("("):
+            scopes = (*scopes, Scope(wanted=None if state.last == "( any" else 1))
+        return replace(state, stack=advance(state.stack, "select"), scopes=scopes, last="select")
+
+
+def _name_tokens(encoder: PromptEncoder, prompt: Prompt) -> dict[str, dict[tuple[int, ...], int]]:
+    """For columns, tables and `table.*`: the tokens of each that the prompt shows -> its number."""
+    special, points = encoder.tokenizer.special_ids, encoder.form.items == "ids"
+    found: dict[str, dict[tuple[int, ...], int]] = {}
+    for atom, kind, shown in (("COLUMN", "c", prompt.columns), ("TABLE", "t", prompt.tables)):
+        found[atom] = {}
+        for number, place in shown.items():
+            if points:
+                tokens = [special[f"<{kind}{place}>"]]
+            else:
+                name = encoder.tokenizer.encode(" " + item_name(prompt.schema, kind, number))
+                tokens = [special["<|column|>" if kind == "c" else "<|table|>"], *name]
+            found[atom][tuple(tokens)] = number
+    found["TABLE_STAR"] = found["TABLE"]
+    return found
+
+
+def _is_number(prompt: Prompt, word: int) -> bool:
+    return re.fullmatch(r"[\d,]*\d(\.\d+)?", prompt.mentions.words[word].text) is not None
