@@ -9,7 +9,6 @@ a transaction. How to make a role that may only read, the third layer, is in doc
 from __future__ import annotations
 
 import contextlib
-import secrets
 import threading
 import time
 from functools import cached_property
@@ -20,6 +19,7 @@ from psycopg import errors
 
 from text2sql.database.base import Database, ExecutionResult
 from text2sql.database.dialects import transpile
+from text2sql.database.postgres_cursor import FIRST_DEFINED, RECORDS, ROW_BYTES, TOO_LARGE, cursor_name, guarded, probe
 from text2sql.database.postgres_guard import plain_text
 from text2sql.database.postgres_introspection import Relation, introspect
 from text2sql.database.postgres_session import Limits, Watchdog, clean, open_connection, read_url
@@ -29,8 +29,6 @@ from text2sql.schema import Schema, quote_identifier
 
 RESULT_LIMIT = 256 * 2**20
 """Bytes of text and blobs kept of one result; later rows are cut off and the result is marked truncated."""
-ROW_BYTES = 10_000_000
-"""Largest row as text, in bytes: a larger one is an error, raised by the server before it is sent."""
 EXACT_ROWS = 100_000
 """Tables that the server thinks smaller are counted."""
 COUNTING_SECONDS = 0.3
@@ -41,7 +39,6 @@ _BATCH = 32
 """Rows fetched before sizes and clock are looked at."""
 _SLACK = 0.3
 """Seconds between the server's own time limit and ours."""
-_TOO_LARGE = "row too large: "
 
 
 class PostgresDatabase(Database):
@@ -138,19 +135,14 @@ class PostgresDatabase(Database):
 
     def _fetch(self, sql: str, row_limit: int, deadline: float) -> tuple[tuple[str, ...], list[tuple], bool]:
         """Rows through a cursor over the query, at most `row_limit`, none larger than `ROW_BYTES`."""
-        inner, row, cursor_name = (f"{prefix}_{secrets.token_hex(8)}" for prefix in ("q", "r", "c"))
-        size = f"octet_length(CAST({row} AS text))"
-        declare = (
-            f"DECLARE {cursor_name} NO SCROLL CURSOR FOR SELECT * FROM (SELECT * FROM (\n{sql}\n) {inner} "
-            f"LIMIT {row_limit + 1:d}) {row} WHERE {size} <= {ROW_BYTES} OR CAST('{_TOO_LARGE}' || {size} AS boolean)"
-        )
+        name = cursor_name()
         with self._connection.cursor() as cursor:
-            cursor.execute(declare.encode(), binary=True)  # binary: by the extended protocol
+            columns, types = self._columns(cursor, sql)
+            cursor.execute(guarded(name, sql, row_limit, types).encode(), binary=True)
             rows: list[tuple] = []
             kept = 0
             while True:
-                batch = cursor.execute(f"FETCH {_BATCH} FROM {cursor_name}").fetchall()
-                columns = tuple(column.name for column in cursor.description or ())
+                batch = cursor.execute(f"FETCH {_BATCH} FROM {name}").fetchall()
                 rows += batch
                 kept += sum(len(value) for values in batch for value in values if isinstance(value, str | bytes))
                 if len(rows) > row_limit or kept > RESULT_LIMIT:
@@ -159,6 +151,18 @@ class PostgresDatabase(Database):
                     return columns, rows, False
                 if time.perf_counter() > deadline:
                     raise TimeoutError
+
+    @staticmethod
+    def _columns(cursor: psycopg.Cursor, sql: str) -> tuple[tuple[str, ...], tuple[int, ...]]:
+        """Names and types (oids) of a query's columns. Raises UserError where a column holds rows of a table."""
+        name = cursor_name()
+        cursor.execute(probe(name, sql).encode(), binary=True)  # binary: by the extended protocol
+        found = cursor.execute(f"FETCH 0 FROM {name}").description or []
+        types = tuple(column.type_code for column in found)
+        defined = ", ".join(str(oid) for oid in types if oid >= FIRST_DEFINED)
+        if RECORDS & set(types) or (defined and cursor.execute(_HOLDS_ROWS.format(oids=defined)).fetchall()):
+            raise UserError("whole rows cannot be values of a result: select their columns")
+        return tuple(column.name for column in found), types
 
     def _end(self) -> None:
         """Roll back. A connection on which that fails is closed, and replaced by the next query."""
@@ -186,7 +190,9 @@ class PostgresDatabase(Database):
             return f"the connection to {self.url} was lost while the query ran: try again"
         message = failure.diag.message_primary if isinstance(failure, psycopg.Error) else None
         message = clean(message or str(failure), self._parameters) or type(failure).__name__
-        if _TOO_LARGE in message:
+        if "invalid memory alloc" in message:
+            return "memory limit exceeded"
+        if TOO_LARGE in message:
             return f"a row is larger than {ROW_BYTES:,} bytes"
         if isinstance(failure, errors.ReadOnlySqlTransaction):
             return f"refused ({message}): only reading queries are run"
@@ -284,6 +290,11 @@ _ROW_FUNCTIONS = """
     JOIN pg_catalog.pg_type t ON t.oid = p.proargtypes[0]
     WHERE p.pronargs - p.pronargdefaults <= 1 AND p.pronargs >= 1 AND t.typtype IN ('c', 'p')
     AND p.pronamespace <> 'pg_catalog'::regnamespace
+"""
+
+_HOLDS_ROWS = """
+    SELECT 1 FROM pg_catalog.pg_type t LEFT JOIN pg_catalog.pg_type e ON e.oid = t.typelem
+    WHERE t.oid IN ({oids}) AND 'c' IN (t.typtype, e.typtype)
 """
 
 _ESTIMATE = """

@@ -9,6 +9,7 @@ much larger than their arguments.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable
 from typing import ClassVar
 
@@ -24,6 +25,11 @@ MAX_TYPE_LENGTH = 10_000
 """Largest length in a type: char(n) pads every value to n characters."""
 MAX_PADDING = 1_000
 """Largest length for lpad and rpad, which must be written as a number."""
+
+MAX_CONCATENATIONS = 40
+MAX_REPEATED = 4
+MAX_CALLS = 200
+"""Most `||`, uses of one column in them, and function calls: the server keeps each one's result until a row is done."""
 
 _FUNCTION_NAMES = """
     abs acos acosd acosh asin asind asinh atan atan2 atan2d atand atanh cbrt ceil ceiling cos cosd cosh cot cotd
@@ -160,6 +166,13 @@ def check_tree(root: exp.Expr, row_functions: frozenset[str] = frozenset()) -> s
         reason = _check_node(node, row_functions)
         if reason:
             return reason
+    joined = list(root.find_all(exp.DPipe))
+    columns = Counter(
+        side.name.lower() for node in joined for side in node.iter_expressions() if isinstance(side, exp.Column)
+    )
+    repeated = max(columns.values(), default=0) > MAX_REPEATED
+    if repeated or len(joined) > MAX_CONCATENATIONS or len(list(root.find_all(exp.Anonymous))) > MAX_CALLS:
+        return "too many function calls"
     return "a query that grows too large when its subqueries are put in" if grows_too_large(root) else None
 
 

@@ -34,8 +34,8 @@ COUNTING_SECONDS = 0.3
 """How long the rows of one table are counted."""
 _DISTINCT_SECONDS = 20.0
 """How long the different values of a column are looked for."""
-_BATCH = 32
-"""Rows fetched before sizes and clock are looked at."""
+_BATCH = 1
+"""Rows fetched before sizes and clock are looked at: each may hold many megabytes."""
 
 
 class SQLiteDatabase(Database):

@@ -30,7 +30,7 @@ def _size(query: exp.Expr, tables: dict[str, int]) -> int:
     own = [node for node in _own_nodes(query) if node is not clause]
     columns = Counter(node.name.lower() for node in own if isinstance(node, exp.Column | exp.Star))
     stars = columns.pop("*", 0)
-    uses = max(columns.values(), default=1) + stars
+    uses = max(1, max(columns.values(), default=0) + stars)
     inner = 0
     for node in own:
         if isinstance(node, exp.Table) and not node.db:
@@ -41,7 +41,7 @@ def _size(query: exp.Expr, tables: dict[str, int]) -> int:
 
 
 def _pulled_up(query: exp.Expr, tables: dict[str, int]) -> int:
-    """What one use of a subquery's column costs. A subquery that is computed by itself is planned apart, once."""
+    """Size of a subquery, cut off so that the numbers stay small."""
     return min(_size(query, tables), 10 * MAX_NODES)
 
 

@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import logging
 import re
+from collections.abc import Callable
 from functools import cache
-from typing import Any
+from typing import Any, ClassVar
 
 import sqlglot
 from sqlglot import exp
 from sqlglot.dialects.dialect import Dialect
+from sqlglot.dialects.sqlite import SQLite
+from sqlglot.parsers.sqlite import SQLiteParser
 
 from text2sql.database.postgres_guard import CheckedPostgres, check_text, check_tree
 
@@ -23,6 +26,12 @@ MAX_TOKENS = 5_000
 """Most words and signs: the parser takes about 0.1 ms for each, and nothing can stop it."""
 STEPS_PER_TOKEN = 25
 """How often the parser may take or give back a token, on average: it backtracks, for some texts without end."""
+MAX_LARGE_CALLS = 10
+MAX_CALLS_ON_LARGE = 40
+"""Most calls that make large values on SQLite, and most operations where there is one: SQLite looks at its clock
+between rows, not between the functions of one row, each of which may move 10 MB."""
+_LARGE_NAMES = "char concat concat_ws format group_concat hex printf quote randomblob replace zeroblob"
+_MAKE_LARGE = frozenset(_LARGE_NAMES.split())
 _ONLY_READING = "only reading queries are run"
 _ROOTS = (exp.Select, exp.SetOperation, exp.Subquery, exp.Values)
 _WRITING_NAMES = """
@@ -48,15 +57,27 @@ def check_statement(sql: str, dialect: str, row_functions: frozenset[str] = froz
     if reason:
         return f"refused ({reason}): {_ONLY_READING}"
     try:
-        statements = _parse(sql, CheckedPostgres if postgres else dialect)
+        statements = _parse(sql, _READERS.get(dialect, dialect))
         reason = _structure(statements)
-        if postgres and not reason and statements[0]:
-            reason = check_tree(statements[0], row_functions)
+        if not reason and statements[0]:
+            reason = check_tree(statements[0], row_functions) if postgres else _large_values(statements[0], dialect)
     except sqlglot.errors.SqlglotError as error:
         return None if dialect == "sqlite" else _syntax_error(error)
     except (RecursionError, _TooManyStepsError):
         return "refused (nested too deeply): write it with fewer levels"
     return f"refused ({reason}): {_ONLY_READING}" if reason else None
+
+
+class CheckedSQLite(SQLite):
+    """SQLite as sqlglot reads it, but every call keeps the name that was written."""
+
+    class Parser(SQLiteParser):
+        """The parser without functions of its own."""
+
+        FUNCTIONS: ClassVar[dict[str, Callable]] = {}
+
+
+_READERS: dict[str, type[Dialect]] = {"postgres": CheckedPostgres, "sqlite": CheckedSQLite}
 
 
 class _TooManyStepsError(Exception):
@@ -108,6 +129,25 @@ def _structure(statements: list[exp.Expr | None]) -> str | None:
         return _name(root)
     writing = next(root.find_all(*_WRITING), None)
     return _name(writing) if writing is not None else None
+
+
+def _large_values(root: exp.Expr, dialect: str) -> str | None:
+    """Why a query for SQLite could spend long on the large values of a single row."""
+    if dialect != "sqlite":
+        return None
+    if any(_is_wide_format(call) for call in root.find_all(exp.Anonymous)):
+        return "a format of more than 999 characters"
+    large = sum(call.name.lower() in _MAKE_LARGE for call in root.find_all(exp.Anonymous))
+    operations = sum(1 for _ in root.find_all(exp.Func, exp.Binary)) if large else 0
+    return "too much work on large values" if large > MAX_LARGE_CALLS or operations > MAX_CALLS_ON_LARGE else None
+
+
+def _is_wide_format(call: exp.Anonymous) -> bool:
+    """Whether printf pads without bound: up to 2**31 characters are made one by one, and then thrown away."""
+    template = call.expressions[0] if call.expressions else None
+    if call.name.lower() not in ("printf", "format") or template is None:
+        return False
+    return not (isinstance(template, exp.Literal) and not re.search(r"\*|\d{4}", template.name))
 
 
 def _name(node: exp.Expr) -> str:
