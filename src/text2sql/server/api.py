@@ -9,7 +9,6 @@ from fastapi import APIRouter, Depends, File, Query, Request, Response, UploadFi
 from fastapi.responses import JSONResponse, StreamingResponse
 
 from text2sql.server.databases import Entry
-from text2sql.server.export import MEDIA_TYPES, SUFFIXES
 from text2sql.server.models import (
     AnswerJSON,
     AskRequest,
@@ -52,8 +51,10 @@ _EVENTS = {
         }
     }
 }
-_FILES: dict[str, Any] = {media: {"schema": {"type": "string"}} for media in ("text/csv", "text/markdown")}
-_FILES["application/json"] = {"schema": {"type": "object"}}
+_MEDIA_TYPES = {"csv": "text/csv", "json": "application/json", "markdown": "text/markdown"}
+_SUFFIXES = {"csv": "csv", "json": "json", "markdown": "md"}
+_FILES: dict[str, Any] = {media: {"schema": {"type": "string"}} for media in _MEDIA_TYPES.values()}
+_FILES["application/json"] = {"schema": {"type": "array", "items": {"type": "object"}}}
 public = APIRouter(responses=ERRORS)
 """What needs no token."""
 router = APIRouter(responses=ERRORS)
@@ -166,10 +167,10 @@ async def export(body: ExportRequest, request: Request, service: TheService) -> 
         request
     )
     headers = {
-        "Content-Disposition": f'attachment; filename="result.{SUFFIXES[body.format]}"',
+        "Content-Disposition": f'attachment; filename="result.{_SUFFIXES[body.format]}"',
         "X-Truncated": str(truncated).lower(),
     }
-    return Response(content, headers=headers, media_type=MEDIA_TYPES[body.format])
+    return Response(content, headers=headers, media_type=_MEDIA_TYPES[body.format])
 
 
 def _described(entry: Entry) -> dict[str, Any]:

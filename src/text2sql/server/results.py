@@ -2,64 +2,38 @@
 
 from __future__ import annotations
 
-import datetime
-import math
 from collections.abc import Sequence
 from dataclasses import asdict
-from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+from text2sql.assistant.formats import json_value
 from text2sql.database import ExecutionResult
 
 if TYPE_CHECKING:
     from text2sql.assistant.answer import Answer
 
-BLOB_BYTES = 64
-"""Bytes of a blob that are shown."""
 CELL_CHARACTERS = 100_000
 """Characters of one text cell that are sent."""
-DECIMAL_DIGITS = 300
-"""Longest integer part of a decimal that is sent as a number."""
 
 
-def cell_json(value: Any, longest: int | None = CELL_CHARACTERS) -> Any:
-    """A cell as JSON. `longest` cuts texts and blobs short; None keeps them whole.
-
-    Dates are ISO text, decimals numbers, blobs `0x...`; infinities and NaN are text. Integers are exact, also those
-    that JavaScript's own numbers would round.
-    """
-    if value is None or isinstance(value, bool | int):
-        return value
-    if isinstance(value, Decimal):
-        return _decimal(value)
-    if isinstance(value, float):
-        return value if math.isfinite(value) else str(value)
-    if isinstance(value, bytes | bytearray | memoryview):
-        return _blob(bytes(value), longest)
-    if isinstance(value, datetime.date | datetime.time):
-        return value.isoformat()
-    if isinstance(value, list | tuple):
-        return [cell_json(item, longest) for item in value]
-    if isinstance(value, dict):
-        return {str(key): cell_json(item, longest) for key, item in value.items()}
-    return _text(str(value), longest)
+def cell_json(value: Any, longest: int = CELL_CHARACTERS) -> Any:
+    """A cell as JSON, see `formats.json_value`; texts of more than `longest` characters are cut."""
+    return _cut(json_value(value), longest)
 
 
-def _decimal(value: Decimal) -> Any:
-    if not value.is_finite() or value.adjusted() > DECIMAL_DIGITS:
-        return str(value)
-    return int(value) if value == value.to_integral_value() else float(value)
+def _cut(plain: Any, longest: int) -> Any:
+    if isinstance(plain, str):
+        return _text(plain, longest)
+    if isinstance(plain, list):
+        return [_cut(part, longest) for part in plain]
+    if isinstance(plain, dict):
+        return {key: _cut(part, longest) for key, part in plain.items()}
+    return plain
 
 
-def _blob(value: bytes, longest: int | None) -> str:
-    if longest is None or len(value) <= BLOB_BYTES:
-        return "0x" + value.hex()
-    return "0x" + value[:BLOB_BYTES].hex() + "…"
-
-
-def _text(text: str, longest: int | None) -> str:
+def _text(text: str, longest: int) -> str:
     text = text.encode("utf-8", "replace").decode("utf-8")  # a lone surrogate cannot be sent
-    return text if longest is None or len(text) <= longest else text[:longest] + "…"
+    return text if len(text) <= longest else text[:longest] + "…"
 
 
 def result_json(result: ExecutionResult, limit: int) -> dict[str, Any]:

@@ -11,12 +11,12 @@ from weakref import WeakKeyDictionary
 from text2sql.assistant import Answer, Assistant, Conversation
 from text2sql.assistant.endpoint import SentenceWriter
 from text2sql.assistant.explain import explain
+from text2sql.assistant.formats import FORMATS
 from text2sql.decoding.generator import Generator, Request
 from text2sql.server.batching import BatchingPredictor, current_job
 from text2sql.server.conversations import Conversations
 from text2sql.server.databases import Databases, Entry
 from text2sql.server.errors import ApiError
-from text2sql.server.export import export
 from text2sql.server.pool import PooledDatabase
 from text2sql.server.results import answer_json
 from text2sql.server.settings import Settings
@@ -98,7 +98,7 @@ class Service:
         result = entry.database.run(sql, self.settings.time_limit, self.settings.export_rows)
         if result.error is not None:
             raise ApiError(400, f"the query failed: {result.error}")
-        return export(result, form).encode("utf-8", "replace"), result.truncated
+        return FORMATS[form](result).encode("utf-8", "replace"), result.truncated
 
     def schema(self, entry: Entry) -> bytes:
         """`SchemaJSON` as bytes."""
