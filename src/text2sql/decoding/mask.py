@@ -34,6 +34,8 @@ CLOSING_SLACK = 28
 """Tokens kept in reserve beyond the shortest ending: what the schema may demand on the way there."""
 
 _LEAVING = frozenset({"where", "group by", "order by", "limit", "union", "intersect", "except", ") query", END})
+_ITEM_BEGINS = frozenset({"select", "distinct", ", item"})
+"""Atoms that an item of SELECT follows, or an aggregate's argument: `count(distinct c1)`."""
 _JOINS = frozenset({"join", "left", "cross"})
 _ANCHORING = frozenset({"where", "group by", "order by"})
 _LEADING_VALUES = frozenset(
@@ -80,6 +82,8 @@ class Scope:
     """Right of UNION: the columns of the left-most SELECT, which ORDER BY may name."""
     columns: tuple[int, ...] = ()
     """Columns among the items."""
+    begun: tuple[int, ...] = ()
+    """Columns that the items begin with: none may begin three, as the second may be another use of its table."""
 
 
 @dataclass(frozen=True)
@@ -243,12 +247,14 @@ class _Reader:
             return bool(self._uses(scope, atom))
         if atom == ", item":
             return scope.items < (scope.wanted or MOST_ITEMS)
+        if atom == "COLUMN" and not self._numbers(state, atom, False):
+            return False
         if scope.phase == "items":
             return self._fits_items(scope, atom)
         if scope.phase == "from":
             return self._fits_from(scope, atom)
         if scope.phase == "order":
-            return atom in _ORDER_OF_SET and (atom != "COLUMN" or bool(scope.output))
+            return atom in _ORDER_OF_SET
         return self._anchored(scope) or atom not in _LEADING_VALUES
 
     def _fits_items(self, scope: Scope, atom: str) -> bool:
@@ -312,7 +318,8 @@ class _Reader:
         if atom != "COLUMN":
             return self._sources_to_come(scope, closing) if atom == "TABLE" else frozenset(self.prompt.tables)
         if scope.phase == "items":
-            return frozenset(self._table_of)
+            listed = {number for number in scope.begun if scope.begun.count(number) > 1}
+            return frozenset(self._table_of) - (listed if state.last in _ITEM_BEGINS else frozenset())
         if scope.phase == "order":
             return frozenset(scope.output or ())
         if scope.sources is not None:
@@ -399,7 +406,9 @@ class _Reader:
             table = self._table_of[number]
             columns = (*scope.columns, number) if scope.phase == "items" else scope.columns
             mentions = scope.mentions if scope.phase in ("from", "order") else scope.mentions | {(table, 1)}
-            scope = replace(scope, table=table, columns=columns, mentions=mentions)
+            begins = scope.phase == "items" and state.last in _ITEM_BEGINS
+            begun = (*scope.begun, number) if begins else scope.begun
+            scope = replace(scope, table=table, columns=columns, mentions=mentions, begun=begun)
         elif atom == "TABLE_STAR":
             scope = replace(scope, table=number, starred=True, mentions=scope.mentions | {(number, 1)})
         else:
