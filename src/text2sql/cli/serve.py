@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from text2sql.cli.assistants import add_writer_arguments, load_writer
 from text2sql.decoding.checkpoints import default_model
 from text2sql.decoding.generator import Generator
 from text2sql.errors import UserError
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from fastapi import FastAPI
 
 TOKEN_VARIABLE = "TEXT2SQL_TOKEN"
-WRITER_KEY_VARIABLE = "TEXT2SQL_WRITER_KEY"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -51,10 +51,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--allow-uploads", action=argparse.BooleanOptionalAction, default=True, help="whether clients may upload files"
     )
-    parser.add_argument("--writer-url", metavar="URL", help="OpenAI-compatible endpoint that writes the sentences")
-    parser.add_argument(
-        "--writer-model", metavar="NAME", help=f"model of --writer-url; its key is read from ${WRITER_KEY_VARIABLE}"
-    )
+    add_writer_arguments(parser)
     parser.epilog = "example: text2sql serve --db examples/music_shop.sqlite --port 8000"
 
 
@@ -103,14 +100,9 @@ def settings_of(arguments: argparse.Namespace) -> Settings:
 
 
 def _application(settings: Settings, arguments: argparse.Namespace) -> FastAPI:
-    from text2sql.assistant.endpoint import SentenceWriter
     from text2sql.server.app import create_app
 
-    if (arguments.writer_url is None) != (arguments.writer_model is None):
-        raise UserError("--writer-url and --writer-model belong together: give both")
-    writer = None
-    if arguments.writer_url:
-        writer = SentenceWriter(arguments.writer_url, arguments.writer_model, os.environ.get(WRITER_KEY_VARIABLE))
+    writer = load_writer(arguments)
     folder = Path(settings.checkpoint) if settings.checkpoint else default_model()
     return create_app(settings, Generator.load(folder, settings.device), folder.resolve().name, writer)
 
