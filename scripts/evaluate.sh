@@ -6,9 +6,9 @@ if [[ " $* " == *" --help "* || " $* " == *" -h "* ]]; then
     cat <<'HELP'
 usage: ./scripts/evaluate.sh [--checkpoint DIR] [--dataset wikisql|spider|examples|FILE] [--split S] [more options]
 
-Makes the environment .venv when there is none and evaluates. Without arguments: the newest checkpoint under
-outputs/checkpoints/ on the held-out splits of the embedded examples. `.venv/bin/text2sql evaluate --help` lists
-every option.
+Makes the environment .venv when there is none and evaluates. Without arguments: the shipped model on the development
+sets of Spider and WikiSQL, where they were downloaded, else on the held-out splits of the embedded examples.
+`.venv/bin/text2sql evaluate --help` lists every option.
 
   ./scripts/evaluate.sh
   ./scripts/evaluate.sh --checkpoint outputs/checkpoints/wikisql --dataset wikisql --split dev --limit 500

@@ -76,10 +76,11 @@ def test_the_same_command_does_not_train_again(trained: Path, monkeypatch: pytes
     assert before == sorted((p.name, p.stat().st_mtime_ns) for p in weights.iterdir())
 
 
-def test_evaluate_predict_and_ask_use_the_newest_checkpoint(
+def test_evaluate_predict_and_ask_use_the_default_model(
     trained: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(trained)
+    monkeypatch.setenv("TEXT2SQL_MODEL", "outputs/checkpoints/tiny")
     output = trained / "report.json"
     arguments = ["--split", "test", "--limit", "3", "--max-new-tokens", "8", "--output", str(output)]
     assert main(["evaluate", *arguments]) == 0

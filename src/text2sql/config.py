@@ -237,6 +237,8 @@ class EvaluationConfig:
     """At most so many examples of each set, the first ones in a seeded order."""
     use_contents: bool = True
     """Show matching cells in the prompt; False scores schema-only."""
+    execution_guidance: bool = False
+    """Take the first beam whose query runs and returns something; reads the database, never the gold query."""
     time_limit: float = 10.0
     """Seconds that one query may run."""
     seed: int = 0

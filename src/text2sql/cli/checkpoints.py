@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from text2sql.config import DecodingConfig
-from text2sql.decoding.checkpoints import newest_checkpoint
+from text2sql.decoding.checkpoints import default_model
 from text2sql.decoding.generator import Generator
 from text2sql.errors import UserError
 
@@ -14,7 +14,7 @@ from text2sql.errors import UserError
 def add_model_arguments(parser: argparse.ArgumentParser) -> None:
     """`--checkpoint`, `--device` and the generation options."""
     defaults = DecodingConfig()
-    parser.add_argument("--checkpoint", metavar="DIR", help="checkpoint folder (default: the newest trained one)")
+    parser.add_argument("--checkpoint", metavar="DIR", help="checkpoint folder (default: the shipped model)")
     parser.add_argument("--device", default="cpu", help="cpu, cuda, cuda:1 or mps (default: cpu)")
     parser.add_argument("--num-beams", type=int, default=defaults.num_beams, help="beam search width (default: 1)")
     parser.add_argument("--no-grammar-mask", action="store_true", help="let the model write what is no SQL, too")
@@ -43,8 +43,8 @@ def decoding_options(arguments: argparse.Namespace) -> DecodingConfig:
 
 
 def load_generator(arguments: argparse.Namespace) -> tuple[Generator, Path]:
-    """The model that `--checkpoint` names, or the newest one, with its folder."""
-    directory = Path(arguments.checkpoint) if arguments.checkpoint else newest_checkpoint()
+    """The model that `--checkpoint` names, or the default one, with its folder."""
+    directory = Path(arguments.checkpoint) if arguments.checkpoint else default_model()
     if not directory.is_dir():
         raise UserError(f"checkpoint folder {directory} not found; train one with ./scripts/train.sh")
     return Generator.load(directory, arguments.device), directory

@@ -11,9 +11,11 @@ from text2sql.config import DecodingConfig, EvaluationConfig, to_mapping
 from text2sql.data.contents import Contents
 from text2sql.data.example import Example
 from text2sql.decoding.generator import Generator, Request
+from text2sql.errors import UserError
 from text2sql.evaluation.provenance import file_sha256, provenance
 from text2sql.evaluation.report import Report
 from text2sql.evaluation.scoring import ScoringOptions, score
+from text2sql.pipeline.guidance import guided
 from text2sql.prompting.linking import link
 
 
@@ -28,15 +30,22 @@ def evaluate(
 ) -> Report:
     """Predict and score. `settings.limit` takes a seeded sample; `settings.use_contents` shows matching cells.
 
-    Scores as `scoring` says, else with the settings' time limit.
+    Scores as `scoring` says, else with the settings' time limit. Raises UserError for execution guidance without
+    beams.
     """
+    if settings.execution_guidance and options.num_beams < 2:
+        raise UserError("execution guidance chooses among beams: set decoding.num_beams (--num-beams) to 2 or more")
     chosen = sample(examples, settings.limit, settings.seed)
     requests = [
         Request(e.question, e.schema, contents.links(e) if settings.use_contents else link(e.question, e.schema))
         for e in chosen
     ]
     began = time.monotonic()
-    found = [best for best, *_ in generator.predict(requests, options, progress=True)]
+    beams = generator.predict(requests, options, progress=True)
+    if settings.execution_guidance:
+        found = guided(beams, chosen, contents, progress=True)
+    else:
+        found = [best for best, *_ in beams]
     seconds = time.monotonic() - began
     scoring = scoring or ScoringOptions(time_limit=settings.time_limit, progress=True)
     probabilities = [round(p.log_probability, 4) for p in found]
