@@ -7,9 +7,10 @@ from random import Random
 
 import pytest
 
+from text2sql.english import is_plural, joined, plural, singular, with_article
 from text2sql.synthesis.conditions import quoted
-from text2sql.synthesis.english import enumerate_words, expand, is_plural, plural, singular, with_article
 from text2sql.synthesis.frames import FRAMES, say
+from text2sql.synthesis.patterns import expand
 
 
 @pytest.mark.parametrize(
@@ -57,9 +58,9 @@ def test_articles(noun, said):
 
 
 def test_lists():
-    assert enumerate_words(["a"]) == "a"
-    assert enumerate_words(["a", "b"]) == "a and b"
-    assert enumerate_words(["a", "b", "c"], "or") == "a, b or c"
+    assert joined(["a"]) == "a"
+    assert joined(["a", "b"]) == "a and b"
+    assert joined(["a", "b", "c"], "or") == "a, b or c"
 
 
 def test_a_pattern_gives_all_its_sentences_and_no_others():

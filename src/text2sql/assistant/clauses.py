@@ -1,6 +1,6 @@
 """Expressions and conditions of SQL in words: `the average price`, `the genre is Jazz`.
 
-A *term* is a noun phrase without article, an *operand* a whole one, a *clause* a sentence about one row.
+A *term* is a noun phrase without with_article, an *operand* a whole one, a *clause* a sentence about one row.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ from abc import ABC, abstractmethod
 from sqlglot import exp
 
 from text2sql.assistant import cells
-from text2sql.assistant.english import article, joined, plural
 from text2sql.assistant.sql_meaning import (
     NoWordsError,
     Scope,
@@ -23,6 +22,7 @@ from text2sql.assistant.sql_meaning import (
     is_time,
     parts,
 )
+from text2sql.english import joined, plural, with_article
 from text2sql.schema import Column, words_of
 
 _EXTREMES = {
@@ -136,7 +136,9 @@ class Clauses(ABC):
         if column.name in source.table.primary_key:  # type: ignore[union-attr]
             return source.nouns
         known = is_name(column, source.noun) or (self._may_be_missing() and source == self.subject)
-        return self.counted() if known else f"{self.counted()} with {article(re.sub(r' ID$', '', self.term(inner)))}"
+        return (
+            self.counted() if known else f"{self.counted()} with {with_article(re.sub(r' ID$', '', self.term(inner)))}"
+        )
 
     def _may_be_missing(self) -> bool:
         """Whether an outer join gives rows in which the subject is missing, which count(*) counts too."""
@@ -305,7 +307,7 @@ def flag_verb(words: str, holds: bool) -> str:
     """`is marked as electric`, `has no shelter`."""
     word, _, rest = words.partition(" ")
     if word == "has" and rest:
-        return f"has {article(rest) if holds else 'no ' + rest}"
+        return f"has {with_article(rest) if holds else 'no ' + rest}"
     return f"is {'' if holds else 'not '}marked as {flag_noun(words)}"
 
 

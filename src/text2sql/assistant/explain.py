@@ -8,7 +8,6 @@ from sqlglot import exp
 
 from text2sql.assistant.cells import clean
 from text2sql.assistant.clauses import unwrapped, where_parts
-from text2sql.assistant.english import joined
 from text2sql.assistant.phrases import Phrases
 from text2sql.assistant.sql_meaning import (
     NoWordsError,
@@ -21,6 +20,7 @@ from text2sql.assistant.sql_meaning import (
     parse,
     parts,
 )
+from text2sql.english import joined
 from text2sql.prompting.expressions import on_condition
 from text2sql.schema import Column, Schema, words_of
 

@@ -15,9 +15,9 @@ from functools import cached_property
 from sqlglot import exp
 
 from text2sql.assistant.editing import NotEditableError, Query, literals_of
-from text2sql.assistant.english import plural
 from text2sql.assistant.resolving import is_quantity, is_time
 from text2sql.database import ExecutionResult
+from text2sql.english import plural
 from text2sql.prompting.linking import Links, link
 from text2sql.schema import Column, Schema, Table
 

@@ -6,11 +6,11 @@ from typing import Any
 
 from sqlglot import exp
 
-from text2sql.assistant.english import capitalised, counted, plural
 from text2sql.assistant.listing import SHOWN, Heading, headings, listed, row_items
 from text2sql.assistant.phrases import Phrases
 from text2sql.assistant.sql_meaning import NoWordsError, is_aggregated, is_time
 from text2sql.database import ExecutionResult
+from text2sql.english import capitalised, counted, plural
 
 
 def grouped(phrases: Phrases, result: ExecutionResult) -> str:

@@ -9,7 +9,6 @@ from typing import Any
 from sqlglot import exp
 
 from text2sql.assistant.cells import cell, clean
-from text2sql.assistant.english import counted, joined
 from text2sql.assistant.phrases import Phrases
 from text2sql.assistant.sql_meaning import (
     NoWordsError,
@@ -21,6 +20,7 @@ from text2sql.assistant.sql_meaning import (
     unit,
 )
 from text2sql.database import ExecutionResult
+from text2sql.english import counted, joined
 from text2sql.schema import Column, words_of
 
 SHOWN = 5

@@ -8,23 +8,9 @@ from abc import abstractmethod
 from sqlglot import exp
 
 from text2sql.assistant.clauses import Clauses, flag_noun
-from text2sql.assistant.english import article, joined, singular, who, words_in
 from text2sql.assistant.sql_meaning import Source, is_amount, is_name, is_time
+from text2sql.english import ACTIVE, PARTICIPLES, PASSIVE, joined, singular, who, with_article
 
-_PARTICIPLES = {
-    "release": "released", "publication": "published", "founding": "founded", "foundation": "founded",
-    "opening": "opened", "purchase": "purchased", "hire": "hired", "birth": "born", "creation": "created",
-    "registration": "registered", "construction": "built",
-    "enrollment": "enrolled", "delivery": "delivered", "booking": "booked", "debut": "debuted", "death": "died",
-    "start": "started", "end": "ended", "arrival": "arrived", "graduation": "graduated",
-}  # fmt: skip
-"""From the noun in a column's name (`release date`) to what happened."""
-_PAST = words_in(
-    """released published founded opened purchased bought hired sold borrowed returned scheduled repaired paid
-    built created updated ordered delivered shipped booked registered recorded issued signed"""
-)
-_ACTIVE = words_in("joined enrolled debuted died started ended arrived graduated retired left departed")
-"""Past tenses that need `who` or `that` before them."""
 COUNT_WORDS: dict[type[exp.Expr], str] = {
     exp.GT: "more than", exp.GTE: "at least", exp.LT: "fewer than", exp.LTE: "at most", exp.EQ: "exactly",
 }  # fmt: skip
@@ -51,7 +37,7 @@ class Modifiers(Clauses):
         negated = isinstance(node, exp.Not)
         inner = node.this.unnest() if negated else node
         if isinstance(inner, exp.Is) and isinstance(inner.expression, exp.Null):
-            return f"{'with' if negated else 'without'} {article(re.sub(r' ID$', '', self.term(inner.this)))}"
+            return f"{'with' if negated else 'without'} {with_article(re.sub(r' ID$', '', self.term(inner.this)))}"
         partner = self.partner(inner, negated or bool(node.args.get("negate")))
         if partner:
             return partner
@@ -92,7 +78,7 @@ class Modifiers(Clauses):
         word, _, rest = words.partition(" ")
         own = source == self.subject
         if word == "has" and rest and own:
-            return f"{'with' if holds else 'without'} {article(rest)}"
+            return f"{'with' if holds else 'without'} {with_article(rest)}"
         whose = "" if own else f"whose {self.scope.relation(source)} is "
         return f"{whose}{'' if holds else 'not '}marked as {flag_noun(words)}"
 
@@ -113,10 +99,10 @@ class Modifiers(Clauses):
         if words in ("year", "date", f"{self.subject.noun} year", f"{self.subject.noun} date"):
             return f"from {re.sub('^(in|on) ', '', verb)}" if not verb.startswith("between") else None
         front = words.rpartition(" ")[0]
-        event = _PARTICIPLES.get(front, front)
-        if event in _ACTIVE:
+        event = PARTICIPLES.get(front, front)
+        if event in ACTIVE:
             return f"{who(self.subject.noun)} {event} {verb}"
-        return f"{event} {verb}" if event in _PAST or event == "born" else None
+        return f"{event} {verb}" if event in PASSIVE else None
 
 
 def assembled(words: list[str]) -> str:

@@ -8,7 +8,6 @@ from collections.abc import Iterable
 from sqlglot import exp
 
 from text2sql.assistant.clauses import unwrapped, where_parts
-from text2sql.assistant.english import article, joined, plural
 from text2sql.assistant.modifiers import COUNT_WORDS, Modifiers, assembled
 from text2sql.assistant.sql_meaning import (
     NoWordsError,
@@ -19,6 +18,7 @@ from text2sql.assistant.sql_meaning import (
     is_name,
     parts,
 )
+from text2sql.english import joined, plural, with_article
 from text2sql.schema import Schema
 
 
@@ -112,7 +112,7 @@ class Phrases(Modifiers):
             value = self.value(first.args["expression"]) if column else None
             if len(conditions) == 1 and column and value and is_name(column[1], source.noun):
                 return f"with the {source.noun} {value}"
-            return f"with {article(source.noun)} {assembled([self.modifier(c) for c in conditions])}"
+            return f"with {with_article(source.noun)} {assembled([self.modifier(c) for c in conditions])}"
         finally:
             self.subject = before
 
@@ -124,7 +124,9 @@ class Phrases(Modifiers):
         described = described | (set() if self.keys else sorted_by)
         described |= {self.group_source} if self.group_source else set()
         parents = self.scope.ancestors(self.subject)
-        words = [f"with {article(self.scope.relation(s))}" for s in parents if self._is_end(s) and s not in described]
+        words = [
+            f"with {with_article(self.scope.relation(s))}" for s in parents if self._is_end(s) and s not in described
+        ]
         if self.keys:
             return words
         used = {s for e in self.select.expressions for s in self.scope.mentioned(e)} | described
@@ -151,7 +153,7 @@ class Phrases(Modifiers):
             return None
         rows = inner.qualifiers()
         key = inner.select.expressions[0]
-        if rows == f"with {article(re.sub(r' ID$', '', inner.term(key)))}":
+        if rows == f"with {with_article(re.sub(r' ID$', '', inner.term(key)))}":
             rows = ""  # WHERE key IS NOT NULL only guards against NOT IN's surprise
         words = f"{other.noun} {rows}".rstrip()
         return f"without any {words}" if negated else f"with at least one {words}"

@@ -12,12 +12,12 @@ from typing import Any
 from sqlglot import exp
 
 from text2sql.assistant.cells import clean
-from text2sql.assistant.english import capitalised, counted, joined, plural, singular
 from text2sql.assistant.group_sentences import grouped
 from text2sql.assistant.listing import Heading, headings, listed, row_items, values
 from text2sql.assistant.phrases import Phrases, set_operation
 from text2sql.assistant.sql_meaning import NoWordsError, is_aggregated, is_time, parse
 from text2sql.database import ExecutionResult
+from text2sql.english import capitalised, counted, joined, plural, singular
 from text2sql.schema import Schema
 
 LONGEST = 900

@@ -9,18 +9,14 @@ from dataclasses import dataclass
 import sqlglot
 from sqlglot import exp
 
-from text2sql.assistant.english import plural, singular, words_in
+from text2sql.english import UNITS, plural, singular, words
 from text2sql.prompting.expressions import from_items, on_condition, own_nodes
 from text2sql.schema import Column, Schema, Table, words_of
 
-_UNITS = words_in(
-    """seconds minutes hours days weeks months km m cm mm miles feet ft inches kg g mg lb lbs usd eur gbp dollars
-    euros percent mb gb kb ms mph kmh kph sqm ha liters litres ml"""
-)
-_KEY_WORDS = words_in("id ids code key uuid no nr number ref phone zip postcode year isbn")
+_KEY_WORDS = words("id ids code key uuid no nr number ref phone zip postcode year isbn")
 
 
-_TOTALS = words_in("number num total count sum average")
+_TOTALS = words("number num total count sum average")
 _AGENTS = {
     "directed": "director", "written": "writer", "created": "creator", "produced": "producer", "owned": "owner",
     "published": "publisher", "edited": "editor", "designed": "designer", "composed": "composer", "made": "maker",
@@ -251,14 +247,14 @@ def column_words(column: Column) -> str:
 def unit(column: Column) -> str:
     """The unit at the end of a column's name (`minutes` for duration_minutes), or nothing."""
     front, _, last = column.words.strip().lower().rpartition(" ")
-    return last if front and last in _UNITS else ""
+    return last if front and last in UNITS else ""
 
 
 def is_amount(column: Column) -> bool:
     """Whether a column counts something, as `pages`, `seats`, `tickets sold` do."""
     words = re.sub(r" (sold|played|won|lost|scored|made)$", "", column.words.strip().lower())
     first, last = words.split(" ")[0], words.rpartition(" ")[2]
-    uncounted = _UNITS | {"sales", "earnings", "savings", "gross", "series", "details", "years", "ids"}
+    uncounted = UNITS | {"sales", "earnings", "savings", "gross", "series", "details", "years", "ids"}
     return (
         column.type == "number"
         and singular(last) != last

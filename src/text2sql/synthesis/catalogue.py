@@ -13,18 +13,13 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from text2sql.database import Database
+from text2sql.english import ACTIVE, PARTICIPLES, PASSIVE, PERSONS, UNITS, plural, singular
 from text2sql.schema import Column, ForeignKey, Table, quote_identifier
-from text2sql.synthesis.english import plural, singular
 from text2sql.synthesis.vocabulary import (
-    ACTIVE,
     IDENTIFIER_WORDS,
     KEY_WORDS,
     MEASURES,
     NAME_WORDS,
-    PARTICIPLES,
-    PASSIVE,
-    PERSONS,
-    UNITS,
 )
 
 Kind = Literal["key", "name", "category", "text", "number", "year", "date", "boolean", "unused"]

@@ -14,10 +14,11 @@ from dataclasses import dataclass, field, replace
 from random import Random
 from typing import Any
 
+from text2sql.english import ACTIVE, is_plural, plural, singular, with_article
 from text2sql.synthesis.catalogue import ColumnFacts, Reference, TableFacts, is_true
-from text2sql.synthesis.english import expand, is_plural, plural, singular, with_article
+from text2sql.synthesis.patterns import expand
 from text2sql.synthesis.query import Comparison, Field, number_text
-from text2sql.synthesis.vocabulary import ACTIVE, PENDING, PLACE_NOUNS, PREMODIFIER_NOUNS
+from text2sql.synthesis.vocabulary import PENDING, PLACE_NOUNS, PREMODIFIER_NOUNS
 from text2sql.synthesis.wording import (
     ADJECTIVE_COMPARISONS,
     BOOLEAN_ADJECTIVE,

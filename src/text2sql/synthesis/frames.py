@@ -11,9 +11,9 @@ import re
 from functools import cache
 from random import Random
 
-from text2sql.synthesis.english import expand
 from text2sql.synthesis.frames_several import SEVERAL_FRAMES
 from text2sql.synthesis.frames_single import SINGLE_FRAMES
+from text2sql.synthesis.patterns import expand
 
 _FRAGMENTS = {
     "show": "(show|list|give|find|display|return|get|show me|give me|tell me|find me|please show|please list)",

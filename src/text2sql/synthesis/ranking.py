@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from random import Random
 
+from text2sql.english import article, is_plural, joined
 from text2sql.synthesis.catalogue import ColumnFacts, TableFacts
-from text2sql.synthesis.english import article, enumerate_words, expand, is_plural
+from text2sql.synthesis.patterns import expand
 from text2sql.synthesis.query import Field
 from text2sql.synthesis.rows import Rows
 from text2sql.synthesis.vocabulary import EXTREME_WORDS
@@ -145,7 +146,7 @@ def aggregate_words(column: ColumnFacts, names: Sequence[str], random: Random) -
     noun = column.noun
     if column.kind == "number" and is_plural(noun):
         noun = f"number of {noun}"
-    return f"{enumerate_words(words)} {noun}"
+    return f"{joined(words)} {noun}"
 
 
 def aggregate_slots(column: ColumnFacts, names: Sequence[str], random: Random) -> dict[str, str]:

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from random import Random
 from typing import Any
 
+from text2sql.english import joined
 from text2sql.synthesis.catalogue import Catalogue, ColumnFacts, Reference, TableFacts
 from text2sql.synthesis.conditions import Condition, RoleCondition, agreement, draw_condition
-from text2sql.synthesis.english import enumerate_words
 from text2sql.synthesis.query import Field, Join, Query
 
 
@@ -179,8 +179,8 @@ def column_slots(columns: Sequence[ColumnFacts], random: Random, owner: str = ""
     joint = random.choice((" and ", " and ", " and the "))
     plural_verb = len(columns) > 1 or columns[0].plural == columns[0].noun
     return {
-        "c": joint.join(names) if len(names) == 2 else enumerate_words(names),
-        "cs": enumerate_words(many),
+        "c": joint.join(names) if len(names) == 2 else joined(names),
+        "cs": joined(many),
         "is_c": "are" if plural_verb else "is",
     }
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from text2sql.synthesis.catalogue import ColumnFacts, TableFacts
-from text2sql.synthesis.english import expand
 from text2sql.synthesis.frames import say
+from text2sql.synthesis.patterns import expand
 from text2sql.synthesis.query import COUNT, Comparison, Field, number_text
 from text2sql.synthesis.ranking import aggregate_fields, aggregate_slots, draw_aggregates, number_words
 from text2sql.synthesis.rows import Desk, Draft, Rows, draw_rows

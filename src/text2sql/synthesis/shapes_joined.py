@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from text2sql.english import plural, with_article
 from text2sql.synthesis.catalogue import ColumnFacts, Reference, TableFacts
 from text2sql.synthesis.conditions import draw_condition
-from text2sql.synthesis.english import plural, with_article
 from text2sql.synthesis.frames import say
 from text2sql.synthesis.query import COUNT, Comparison, Field, Join, Query
 from text2sql.synthesis.ranking import (

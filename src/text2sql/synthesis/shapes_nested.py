@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from text2sql.english import article, is_plural, with_article
 from text2sql.synthesis.catalogue import ColumnFacts, Reference, TableFacts
 from text2sql.synthesis.conditions import quoted
-from text2sql.synthesis.english import article, expand, is_plural, with_article
 from text2sql.synthesis.frames import say
+from text2sql.synthesis.patterns import expand
 from text2sql.synthesis.query import COUNT, Comparison, Field, Query
 from text2sql.synthesis.ranking import extreme_words, rankable
 from text2sql.synthesis.rows import Desk, Draft, column_slots, draw_columns, draw_rows
