@@ -13,8 +13,9 @@ import sqlglot
 from sqlglot import exp
 
 from text2sql.assistant.resolving import Resolver
-from text2sql.prompting.expressions import from_items, to_sql
+from text2sql.prompting.expressions import to_sql
 from text2sql.schema import Schema, is_plain_name
+from text2sql.sql_tree import from_items
 
 AGGREGATES: dict[str, type[exp.AggFunc]] = {"avg": exp.Avg, "sum": exp.Sum, "max": exp.Max, "min": exp.Min}
 COMPARISONS: dict[str, type[exp.Binary]] = {

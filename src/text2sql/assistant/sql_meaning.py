@@ -10,8 +10,9 @@ import sqlglot
 from sqlglot import exp
 
 from text2sql.english import UNITS, plural, singular, words
-from text2sql.prompting.expressions import from_items, on_condition, own_nodes
+from text2sql.prompting.expressions import on_condition
 from text2sql.schema import Column, Schema, Table, words_of
+from text2sql.sql_tree import from_items, own_nodes
 
 _KEY_WORDS = words("id ids code key uuid no nr number ref phone zip postcode year isbn")
 
@@ -292,5 +293,5 @@ def is_plain_number(column: Column) -> bool:
 
 def is_aggregated(node: exp.Expr) -> bool:
     """Whether an expression sums up many rows, by itself and not in a nested query."""
-    own = own_nodes(node, exp.AggFunc)  # type: ignore[arg-type]
+    own = own_nodes(node, exp.AggFunc)
     return any(not isinstance(function.parent, exp.Window) for function in own)

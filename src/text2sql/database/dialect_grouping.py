@@ -12,8 +12,9 @@ from collections.abc import Iterator
 
 from sqlglot import exp
 
-from text2sql.database.dialect_names import Source, identifier, own_nodes, sources_of
+from text2sql.database.dialect_names import Source, identifier, sources_of
 from text2sql.database.dialect_types import kind_of
+from text2sql.sql_tree import own_nodes
 
 Key = tuple[str, str]
 """(tag of a source, column's lower-case name)."""

@@ -12,14 +12,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import TypeVar
 
 from sqlglot import exp
 
 from text2sql.database.dialect_types import kind_of
 from text2sql.schema import Schema, Table, is_plain_name
-
-Node = TypeVar("Node", bound=exp.Expr)
+from text2sql.sql_tree import from_items, own_nodes
 
 _RESERVED = frozenset(
     """
@@ -73,13 +71,6 @@ def table_alias(name: str) -> str:
     return name.lower()
 
 
-def own_nodes(select: exp.Expr, kind: type[Node]) -> Iterator[Node]:
-    """Nodes of a kind in this SELECT's own clauses, without those of the queries nested in it."""
-    for node in select.walk(bfs=False, prune=lambda n: n is not select and isinstance(n, exp.Query)):
-        if isinstance(node, kind):
-            yield node
-
-
 def sources_of(select: exp.Select) -> list[Source]:
     """The sources in FROM of a SELECT that `resolve_names` has seen."""
     found: list[Source] = select.meta.get("sources", [])
@@ -123,7 +114,7 @@ class _Resolver:
         return found
 
     def _select(self, select: exp.Select, outer: tuple[_Scope, ...], ctes: dict[str, list[Output]]) -> list[Output]:
-        sources = [self._source(item, outer, ctes) for item in _from_items(select)]
+        sources = [self._source(item, outer, ctes) for item in from_items(select)]
         select.meta["sources"] = sources
         scope = _Scope(sources)
         scopes = (scope, *outer)
@@ -246,14 +237,6 @@ def _qualify(column: exp.Column, scopes: tuple[_Scope, ...]) -> None:
         column.set("table", identifier(source.name))
         column.set("db", None)
         column.meta["source"] = source.tag
-
-
-def _from_items(select: exp.Select) -> Iterator[exp.Expr]:
-    clause = select.args.get("from_")
-    if clause is not None:
-        yield clause.this
-    for join in select.args.get("joins") or []:
-        yield join.this
 
 
 def _is_source(node: exp.Expr) -> bool:

@@ -13,10 +13,11 @@ from sqlglot import exp
 
 from text2sql.database.dialect_functions import rewrite_functions
 from text2sql.database.dialect_grouping import column_key, strict_grouping
-from text2sql.database.dialect_names import own_nodes, resolve_names, sources_of
+from text2sql.database.dialect_names import resolve_names, sources_of
 from text2sql.database.dialect_types import add_casts
 from text2sql.errors import UserError
 from text2sql.schema import Schema
+from text2sql.sql_tree import own_nodes
 
 DIALECTS = ("postgres", "duckdb", "mysql")
 """Dialects that can be written, as sqlglot spells them."""

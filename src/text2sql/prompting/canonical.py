@@ -16,18 +16,16 @@ from sqlglot import exp
 from text2sql.prompting.expressions import (
     POINTER,
     CanonicalError,
-    from_items,
     mentioned_columns,
-    nested_queries,
     on_condition,
     on_pairs,
-    own_nodes,
     parse,
     pointer_column,
 )
 from text2sql.prompting.joins import ColumnPairs, JoinGraph, JoinStep
 from text2sql.prompting.restoring import Restorer
 from text2sql.schema import Schema
+from text2sql.sql_tree import from_items, nested_queries, own_nodes
 
 
 @dataclass

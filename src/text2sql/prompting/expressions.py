@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import TypeVar
 
 import sqlglot
 from sqlglot import exp
@@ -15,12 +14,10 @@ from sqlglot.generators.sqlite import SQLiteGenerator
 
 from text2sql.prompting.joins import ColumnPairs
 from text2sql.schema import is_plain_name
+from text2sql.sql_tree import own_nodes
 
 POINTER = re.compile(r"([ct])(\d+)(?:_(\d+))?")
 """`c7`, `t2`, `c7_2`: kind, number, use."""
-
-
-Node = TypeVar("Node", bound=exp.Expr)
 
 
 class CanonicalError(ValueError):
@@ -72,29 +69,6 @@ def mentioned_columns(select: exp.Select) -> Iterator[tuple[int, int]]:
         pointer = POINTER.fullmatch(column.table if isinstance(column.this, exp.Star) else column.name)
         if pointer and pointer[1] == "c" and column.find_ancestor(exp.Join, exp.Select) is select:
             yield int(pointer[2]), int(pointer[3] or 1)
-
-
-def own_nodes(select: exp.Select, kind: type[Node]) -> Iterator[Node]:
-    """Nodes of a kind that belong to this SELECT, not to a query nested in it."""
-    for node in select.walk(bfs=False, prune=lambda n: n is not select and isinstance(n, exp.Query)):
-        if isinstance(node, kind):
-            yield node
-
-
-def nested_queries(select: exp.Select) -> Iterator[exp.Query]:
-    """The queries nested directly in a SELECT outside of FROM."""
-    sources = list(from_items(select))
-    for node in select.walk(bfs=False, prune=lambda n: n is not select and isinstance(n, exp.Query)):
-        if node is not select and isinstance(node, exp.Query) and not any(node is source for source in sources):
-            yield node
-
-
-def from_items(select: exp.Select) -> Iterator[exp.Expr]:
-    clause = select.args.get("from_")
-    if clause is not None:
-        yield clause.this
-    for join in select.args.get("joins") or []:
-        yield join.this
 
 
 def on_condition(join: exp.Join) -> exp.Expr | None:

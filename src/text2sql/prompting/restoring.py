@@ -9,15 +9,13 @@ from sqlglot import exp
 from text2sql.prompting.expressions import (
     POINTER,
     CanonicalError,
-    from_items,
     identifier,
     mentioned_columns,
-    nested_queries,
     on_clause,
     on_condition,
-    own_nodes,
     table_key,
 )
+from text2sql.sql_tree import from_items, nested_queries, own_nodes
 
 if TYPE_CHECKING:
     from text2sql.prompting.canonical import Canonicalizer
