@@ -15,9 +15,10 @@ from text2sql.evaluation.prediction_files import (
     read_spider_predictions,
     read_wikisql_predictions,
 )
-from text2sql.evaluation.provenance import file_sha256, provenance
+from text2sql.evaluation.provenance import provenance
 from text2sql.evaluation.report import Report
 from text2sql.evaluation.scoring import score
+from text2sql.files import file_sha256
 
 EPILOG = """examples:
   text2sql score --dataset spider --gold dev_gold.sql --predictions predicted.sql --tables tables.json \\

@@ -7,7 +7,6 @@ never holds half a file; an interrupted transfer is taken up where it stopped, a
 
 from __future__ import annotations
 
-import hashlib
 import os
 import shutil
 import tarfile
@@ -28,6 +27,7 @@ from tqdm import tqdm
 from text2sql.data.files import read_json, read_lines
 from text2sql.data.manifest import Archive, DataFile, DataSet, choose
 from text2sql.errors import UserError
+from text2sql.files import file_sha256, replacing
 
 MIRROR_VARIABLE = "TEXT2SQL_DATA_MIRROR"
 
@@ -120,8 +120,7 @@ def _fetch_archive(name: str, folder: Path, archive: Archive, progress: bool) ->
         with _disk_errors(folder):
             for path, stream in tqdm(_members(packed, archive), desc=f"{name}: unpacking", disable=not progress):
                 target = folder / path
-                target.parent.mkdir(parents=True, exist_ok=True)
-                with _part(target) as part, part.open("wb") as out:
+                with replacing(target) as part, part.open("wb") as out:
                     shutil.copyfileobj(stream, out, _CHUNK)
             result = _unpacked(name, folder, archive, archive.url)
             (folder / _RECEIPT).write_text(archive.sha256)
@@ -138,11 +137,11 @@ def _fetch(base: str, path: str, target: Path, size: int, sha256: str, bar: tqdm
         target.parent.mkdir(parents=True, exist_ok=True)
     taken_up = part.exists()
     _transfer_patiently(address, part, size, bar)
-    if taken_up and _sha256(part) != sha256:  # what lay there may have been of another version
+    if taken_up and file_sha256(part) != sha256:  # what lay there may have been of another version
         part.unlink()
         _transfer_patiently(address, part, size, bar)
     with _disk_errors(target):
-        found = _sha256(part)
+        found = file_sha256(part)
         if found != sha256:
             length = part.stat().st_size
             part.unlink()
@@ -258,12 +257,7 @@ def _has_archive(folder: Path, archive: Archive) -> bool:
 
 
 def _is_complete(path: Path, file: DataFile) -> bool:
-    return path.is_file() and path.stat().st_size == file.bytes and _sha256(path) == file.sha256
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+    return path.is_file() and path.stat().st_size == file.bytes and file_sha256(path) == file.sha256
 
 
 def _require_space(directory: Path, size: int) -> None:
@@ -273,17 +267,6 @@ def _require_space(directory: Path, size: int) -> None:
         free = shutil.disk_usage(directory).free
     if free < size:
         raise UserError(f"{directory}: {size / 1e6:.0f} MB needed, {free / 1e6:.0f} MB free; make room and try again")
-
-
-@contextmanager
-def _part(target: Path) -> Iterator[Path]:
-    """A neighbour of `target` that takes its place when all went well and vanishes otherwise."""
-    part = target.with_name(f"{target.name}.part")
-    try:
-        yield part
-        os.replace(part, target)
-    finally:
-        part.unlink(missing_ok=True)
 
 
 @contextmanager

@@ -6,7 +6,6 @@ caller's: this module is given ids and gives documents whose every token is trai
 
 from __future__ import annotations
 
-import os
 from array import array
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -15,6 +14,7 @@ import numpy as np
 
 from text2sql.data.packing import Document
 from text2sql.errors import UserError
+from text2sql.files import replacing
 
 TOKENS_FILE, OFFSETS_FILE = "tokens.npy", "offsets.npy"
 
@@ -27,14 +27,11 @@ def save_tokens(texts: Iterable[Sequence[int]], directory: str | Path) -> int:
         offsets.append(len(tokens))
     flat = np.frombuffer(tokens, np.uint32) if tokens else np.zeros(0, np.uint32)
     directory = Path(directory)
-    directory.mkdir(parents=True, exist_ok=True)
     small = not len(flat) or flat.max() < 2**16
     # The offsets come last: where they are, the tokens are whole.
     for name, values in ((TOKENS_FILE, flat.astype(np.uint16) if small else flat), (OFFSETS_FILE, np.asarray(offsets))):
-        part = directory / f"{name}.part"
-        with part.open("wb") as file:
+        with replacing(directory / name) as part, part.open("wb") as file:
             np.save(file, values)
-        os.replace(part, directory / name)
     return len(flat)
 
 

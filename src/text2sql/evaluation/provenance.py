@@ -1,4 +1,4 @@
-"""Where a number comes from: hashes of the data, of the files and of the weights, and the program's version."""
+"""Where a number comes from: a hash of the data, the databases, and the program's version."""
 
 from __future__ import annotations
 
@@ -22,9 +22,3 @@ def provenance(examples: Sequence[Example]) -> dict[str, Any]:
     if databases:
         known["database_set"] = sorted(databases)
     return known
-
-
-def file_sha256(path: Path) -> str:
-    """Hash of a file's bytes."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -6,9 +6,7 @@ Only weights and shape: no pickle, no optimizer state, no tokenizer. Every file 
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
-from contextlib import suppress
 from pathlib import Path
 
 import torch
@@ -17,7 +15,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from text2sql.errors import UserError
-from text2sql.files import write_json
+from text2sql.files import replacing, write_json
 from text2sql.model.config import GPTConfig
 from text2sql.model.gpt import GPT
 from text2sql.model.layers import Rotary
@@ -34,19 +32,12 @@ def save_model(model: GPT, directory: str | Path) -> None:
 def save_weights(weights: Mapping[str, Tensor], config: GPTConfig, directory: str | Path) -> None:
     """`save_model` for weights that are not a live model's: averaged ones, or ones gathered from several ranks."""
     path = Path(directory) / WEIGHTS_FILE
-    part = path.with_name(f"{WEIGHTS_FILE}.part")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()}
-        save_file(tensors, part, metadata={"format": "pt"})
-        with part.open("rb") as file:
-            os.fsync(file.fileno())
-        os.replace(part, path)
+        with replacing(path) as part:
+            tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()}
+            save_file(tensors, part, metadata={"format": "pt"})
     except (OSError, SafetensorError) as error:
         raise UserError(f"{path}: cannot be written ({error}); free some space or choose another folder") from error
-    finally:
-        with suppress(OSError):
-            part.unlink()
     write_json(path.with_name(CONFIG_FILE), config.to_hf())
 
 

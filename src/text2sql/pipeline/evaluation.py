@@ -12,9 +12,10 @@ from text2sql.data.contents import Contents
 from text2sql.data.example import Example
 from text2sql.decoding.generator import Generator, Request
 from text2sql.errors import UserError
-from text2sql.evaluation.provenance import file_sha256, provenance
+from text2sql.evaluation.provenance import provenance
 from text2sql.evaluation.report import Report
 from text2sql.evaluation.scoring import ScoringOptions, score
+from text2sql.files import file_sha256
 from text2sql.pipeline.guidance import guided
 from text2sql.prompting.linking import link
 

@@ -20,7 +20,7 @@ from text2sql.data.packing import Mixture
 from text2sql.data.text_documents import OFFSETS_FILE, TextDocuments, save_tokens
 from text2sql.decoding.generator import Generator, Request
 from text2sql.errors import UserError
-from text2sql.evaluation.provenance import file_sha256
+from text2sql.files import file_sha256
 from text2sql.model import GPT, load_model, resolve
 from text2sql.model.files import WEIGHTS_FILE
 from text2sql.pipeline.sources import corpus_texts, data_directory, load_examples, question_texts

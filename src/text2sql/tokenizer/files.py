@@ -12,12 +12,12 @@ other tokenizers, edited merges and ids that moved.
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from text2sql.errors import UserError
+from text2sql.files import replacing
 from text2sql.tokenizer.inspection import spelling
 from text2sql.tokenizer.pretokenization import PATTERN
 from text2sql.tokenizer.textbook import Pair, spell
@@ -111,23 +111,11 @@ def write_files(directory: Path, merges: Sequence[Pair], special_tokens: Sequenc
 
     Raises UserError if the folder cannot be written.
     """
-    document = json.dumps(render_json(merges, special_tokens), ensure_ascii=False, indent=2)
+    document = json.dumps(render_json(merges, special_tokens), ensure_ascii=False, indent=2) + "\n"
+    texts = {VOCABULARY_FILE: render_vocabulary(merges, special_tokens), JSON_FILE: document}
     try:
-        directory.mkdir(parents=True, exist_ok=True)
-        _replace(directory / VOCABULARY_FILE, render_vocabulary(merges, special_tokens))
-        _replace(directory / JSON_FILE, document + "\n")
+        for name, text in texts.items():
+            with replacing(directory / name) as part:
+                part.write_text(text, encoding="utf-8", newline="\n")
     except OSError as error:
         raise UserError(f"{directory}: the tokenizer cannot be saved there ({error.strerror})") from error
-
-
-def _replace(path: Path, text: str) -> None:
-    """Write the text beside `path` and move it there in one step, so that a crash leaves the old file."""
-    part = path.with_name(f"{path.name}.part")
-    try:
-        with part.open("w", encoding="utf-8", newline="\n") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)

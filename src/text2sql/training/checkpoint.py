@@ -21,7 +21,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from text2sql.errors import UserError
-from text2sql.files import write_json
+from text2sql.files import flush, write_json
 
 TENSORS_FILE, STATE_FILE = "trainer_state.safetensors", "trainer_state.json"
 BEST_FILE = "best.json"
@@ -86,9 +86,9 @@ def write_checkpoint(directory: Path, step: int, write: Callable[[Path], None]) 
         partial.mkdir()
         write(partial)
         for path in partial.rglob("*"):
-            _flush(path)
+            flush(path)
         os.replace(partial, final)
-        _flush(directory)
+        flush(directory)
     # safetensors reports a full disk as its own error, and what `write` calls may have made it a UserError.
     except (OSError, SafetensorError, UserError) as error:
         kept = "".join(f"; {path.name} is intact" for path in checkpoints(directory)[-1:])
@@ -180,17 +180,6 @@ def read_json(path: Path) -> dict[str, Any]:
     except (OSError, ValueError) as error:
         raise UserError(f"{path}: missing or damaged ({_reason(error)}); delete {path.parent} and run again") from error
     return data
-
-
-def _flush(path: Path) -> None:
-    """Make a file or folder survive a power cut; where folders can't be opened (Windows), they are left to the OS."""
-    if path.is_dir() and os.name == "nt":
-        return
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _reason(error: Exception) -> str:
