@@ -17,19 +17,16 @@ Where the verdict differs, on purpose:
 from __future__ import annotations
 
 import os
-import queue
 import re
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
-from tqdm import tqdm
-
 from text2sql.database import ExecutionResult, SQLiteDatabase
 from text2sql.errors import UserError
+from text2sql.evaluation.parallel import share_among_workers
 from text2sql.evaluation.results import ComparisonTooLargeError, results_equal
 from text2sql.evaluation.workers import Worker, WorkerKilledError
 
@@ -106,32 +103,15 @@ def execution_matches(
     for path in {path for pair in pairs for path in pair.databases}:
         if not path.is_file():
             raise UserError(f"database {path} not found")
-    waiting: queue.SimpleQueue[int] = queue.SimpleQueue()
-    for index in sorted(range(len(pairs)), key=lambda index: (pairs[index].databases, pairs[index].gold)):
-        waiting.put(index)  # equal golds follow each other, so that their answers are still at hand
-    verdicts: dict[int, ExecutionMatch] = {}
-    with (
-        tqdm(total=len(pairs), desc="execution", unit="query", disable=not progress) as bar,
-        ThreadPoolExecutor(processes) as pool,
-    ):
+    # Equal golds follow each other, so that their answers are still at hand.
+    order = sorted(range(len(pairs)), key=lambda index: (pairs[index].databases, pairs[index].gold))
 
-        def work() -> None:
-            with Worker(_judge_in_worker) as worker:
-                while True:
-                    try:
-                        index = waiting.get_nowait()
-                    except queue.Empty:
-                        return
-                    verdicts[index] = _judge_pair(worker, pairs[index], keep_distinct, time_limit)
-                    bar.update()
+    def work(worker: Worker, index: int) -> ExecutionMatch:
+        return _judge_pair(worker, pairs[index], keep_distinct, time_limit)
 
-        futures = [pool.submit(work) for _ in range(processes)]
-        try:
-            for future in futures:
-                future.result()
-        finally:
-            while not waiting.empty():  # after an error or Ctrl-C the other threads stop too
-                waiting.get()
+    bar = "execution" if progress else None
+    found = share_among_workers(_judge_in_worker, order, work, processes, bar)
+    verdicts = dict(zip(order, found, strict=True))
     return [verdicts[index] for index in range(len(pairs))]
 
 

@@ -11,6 +11,7 @@ from text2sql.config import Config
 from text2sql.data.contents import Contents
 from text2sql.decoding.generator import Generator
 from text2sql.evaluation.report import Report
+from text2sql.files import replacing
 from text2sql.pipeline.evaluation import evaluate
 from text2sql.pipeline.sources import data_directory, load_examples, training_examples
 from text2sql.pipeline.stages import Folders, finetune, make_tokenizer, pretrain, stage_checkpoint, validation_examples
@@ -70,6 +71,5 @@ def publish(checkpoint: Path, directory: Path) -> None:
     """Copy a checkpoint without the trainer's state: what is left is the model to use."""
     for path in checkpoint.iterdir():
         if path.is_file() and path.name not in TRAINER_FILES:
-            part = directory / f"{path.name}.part"
-            shutil.copyfile(path, part)
-            part.replace(directory / path.name)
+            with replacing(directory / path.name) as part:
+                shutil.copyfile(path, part)
