@@ -72,6 +72,8 @@ def test_names_become_words() -> None:
         ("", "text"),
         ("BLOB", "others"),
         ("bool", "boolean"),
+        ("ENUM('a')", "text"),
+        ("enum('DATE', 'BOOL')", "text"),
     ],
 )
 def test_declared_types_are_made_coarse(declared: str, kind: str) -> None:

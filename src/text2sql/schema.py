@@ -32,14 +32,16 @@ def words_of(name: str) -> str:
 
 def coarse_type(declared: str) -> str:
     """Map a declared SQL type (`VARCHAR(20)`, `numeric(10,2)`) onto one of `COLUMN_TYPES`."""
-    upper = declared.upper()
+    upper = declared.upper().strip()
+    if upper.startswith("ENUM"):  # which holds the letters of NUM, and its values any others
+        return "text"
     if "BOOL" in upper:
         return "boolean"
     if any(mark in upper for mark in ("DATE", "TIME", "YEAR", "INTERVAL")):
         return "time"
     if any(mark in upper for mark in ("INT", "REAL", "FLOA", "DOUB", "NUM", "DEC", "SERIAL", "MONEY", "BIT")):
         return "number"
-    if any(mark in upper for mark in ("CHAR", "TEXT", "CLOB", "STRING", "ENUM", "UUID")) or not upper:
+    if any(mark in upper for mark in ("CHAR", "TEXT", "CLOB", "STRING", "UUID")) or not upper:
         return "text"
     return "others"
 

@@ -126,10 +126,10 @@ def file_of(url: str) -> Path:
 
 
 def _type(declared: str) -> str:
-    """The coarse type; nested ones name other types inside (`STRUCT(a INTEGER)`), `ENUM` holds the letters of NUM."""
+    """The coarse type; nested ones name other types inside (`STRUCT(a INTEGER)`)."""
     if declared.startswith(("STRUCT", "MAP", "UNION", "BLOB")) or declared.endswith("]"):
         return "others"
-    return "text" if declared.startswith("ENUM") else coarse_type(declared)
+    return coarse_type(declared)
 
 
 def _text(value: str) -> str:
