@@ -190,9 +190,34 @@ def test_a_database_is_opened_and_closed(client: httpx.Client, tmp_path: Path) -
     assert client.get("/schema", params={"database": entry.id}).status_code == 404
 
 
+def test_a_duckdb_file_is_opened_and_only_read(client: httpx.Client, tmp_path: Path) -> None:
+    duckdb = pytest.importorskip("duckdb", reason="DuckDB is not installed: pip install text2sql[db]")
+    pytest.importorskip("duckdb_engine", reason="duckdb_engine is not installed: pip install text2sql[db]")
+    path = tmp_path / "pets.duckdb"
+    with duckdb.connect(str(path)) as connection:
+        connection.execute("CREATE TABLE pets (name VARCHAR, age INTEGER)")
+        connection.execute("INSERT INTO pets VALUES ('Rex', 3), ('Tom', 5)")
+    entry = client.post("/databases", json={"url": f"duckdb:///{path}"}).json()
+    assert (entry["id"], entry["dialect"]) == ("pets", "duckdb")
+    rows = client.post("/run", json={"sql": "SELECT name FROM pets ORDER BY age", "database": "pets"}).json()
+    assert rows["result"]["rows"] == [["Rex"], ["Tom"]]
+    for sql in ("DROP TABLE pets", f"COPY pets TO '{tmp_path}/evil'", "SELECT * FROM read_text('/etc/passwd')"):
+        assert client.post("/run", json={"sql": sql, "database": "pets"}).json()["error"]
+    assert client.delete("/databases/pets").status_code == 204
+    assert sorted(tmp_path.iterdir()) == [path]
+
+
 @pytest.mark.parametrize(
     ("url", "status"),
-    [("/nowhere/x.sqlite", 409), ("http://localhost/x", 403), ("file:///etc/passwd", 403), ("/etc/passwd", 409)],
+    [
+        ("/nowhere/x.sqlite", 409),
+        ("http://localhost/x", 403),
+        ("file:///etc/passwd", 403),
+        ("/etc/passwd", 409),
+        (f"sqlite+pysqlite:///{MUSIC}", 403),
+        ("duckdb:////etc/passwd", 409),
+        ("duckdb:///:memory:", 409),
+    ],
 )
 def test_what_is_no_database_is_refused_in_words(client: httpx.Client, url: str, status: int) -> None:
     refused = client.post("/databases", json={"url": url})

@@ -70,8 +70,7 @@ class Databases:
         if not self._settings.may_connect:
             raise ApiError(403, "connecting to databases is switched off on this server: ask one of GET /databases")
         scheme, separator, _ = url.partition("://")
-        scheme = scheme.lower().partition("+")[0] if separator else "sqlite"
-        if scheme not in self._settings.schemes:
+        if (scheme if separator else "sqlite") not in self._settings.schemes:
             raise ApiError(403, f"databases of this kind may not be opened here; allowed: {_list(self._settings)}")
         self._check_room()
         try:

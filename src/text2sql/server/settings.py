@@ -31,8 +31,8 @@ class Settings:
     """Secret that requests carry as `Authorization: Bearer ...`; None asks for none (loopback only)."""
     allow_connect: bool | None = None
     """Whether clients may connect to new URLs and paths; None: only while bound to loopback."""
-    schemes: tuple[str, ...] = ("sqlite", "postgresql", "postgres")
-    """URL schemes that clients may connect to; a plain path is sqlite."""
+    schemes: tuple[str, ...] = ("sqlite", "postgresql", "postgres", "duckdb")
+    """URL schemes that clients may connect to; a plain path is sqlite. Others run unguarded in this process."""
     allow_uploads: bool = True
     """Whether clients may upload CSV and SQLite files."""
 
