@@ -91,6 +91,22 @@ def test_parts_without_words_are_given_as_sql(sql: str, part: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("dialect", "condition", "words"),
+    [
+        ("sqlite", "title NOT LIKE 'a%'", "whose title does not start with “a”"),
+        ("sqlite", "NOT title LIKE 'a%'", "whose title does not start with “a”"),
+        ("sqlite", "NOT title NOT LIKE 'a%'", "whose title starts with “a”"),
+        ("postgres", "price IS NOT NULL", "with a price"),
+        ("sqlite", "price IS NOT NULL", "with a price"),
+        ("postgres", "price IS NULL", "without a price"),
+    ],
+)
+def test_no_negation_is_lost(dialect: str, condition: str, words: str) -> None:
+    text = explain(f"SELECT title FROM albums WHERE {condition}", schema("music_shop"), dialect)
+    assert f"Keep only the albums {words}." in text
+
+
+@pytest.mark.parametrize(
     "sql",
     ["", "DELETE FROM albums", "SELECT", "SELECT 1; SELECT 2", "not sql at all (", "PRAGMA x", "SELECT " + "(" * 3000],
 )

@@ -106,6 +106,21 @@ def there_and_back(sql: str) -> tuple[str, str]:
             "SELECT c1 FROM t0 LEFT JOIN t1 WHERE c3 IS NULL",
             "SELECT T1.name FROM artist AS T1 LEFT JOIN album AS T2 ON T1.id = T2.artist_id WHERE T2.id IS NULL",
         ),
+        (
+            "select name from artist where name not like 'a%'",
+            "SELECT c1 WHERE c1 NOT LIKE 'a%'",
+            "SELECT name FROM artist WHERE name NOT LIKE 'a%'",
+        ),
+        (
+            "select name from artist where not name like 'a%'",
+            "SELECT c1 WHERE c1 NOT LIKE 'a%'",
+            "SELECT name FROM artist WHERE name NOT LIKE 'a%'",
+        ),
+        (
+            "select name from artist where not name not like 'a%'",
+            "SELECT c1 WHERE NOT c1 NOT LIKE 'a%'",
+            "SELECT name FROM artist WHERE NOT name NOT LIKE 'a%'",
+        ),
     ],
 )  # fmt: skip
 def test_canonical_form_and_what_it_becomes(sql: str, canonical: str, restored: str) -> None:

@@ -236,9 +236,8 @@ class Clauses(ABC):
 
     def flag(self, node: exp.Expr) -> tuple[Source, str, bool] | None:
         """Source, column in words and truth of a condition on a yes-or-no column."""
-        holds = True
-        if isinstance(node, exp.Not):
-            holds, node = False, node.this.unnest()
+        negated, node = negation(node)
+        holds = not negated
         if isinstance(node, exp.EQ | exp.NEQ | exp.Is) and isinstance(node.left, exp.Column):
             truth = _TRUTH.get((self.value(node.right) or "").lower())
             if truth is None:
@@ -252,9 +251,7 @@ class Clauses(ABC):
 
     def predicate(self, node: exp.Expr) -> tuple[str, str]:
         """Subject and verb phrase of a condition: (`the price`, `is above 10`). Raises NoWordsError."""
-        negated = bool(node.args.get("negate"))
-        if isinstance(node, exp.Not):
-            negated, node = not negated, node.this.unnest()
+        negated, node = negation(node)
         left = node.this
         if type(node) in _MIRRORED and self.value(left) is not None:
             node = _MIRRORED[type(node)](this=node.args["expression"], expression=left)
@@ -294,6 +291,13 @@ class Clauses(ABC):
         values = [self.operand(e, column) for e in node.expressions]
         shown = [*values[:8], f"one of {len(values) - 8} more"] if len(values) > 9 else values
         return f"is {'neither ' if no and len(shown) > 1 else no}{joined(shown, 'nor' if no else 'or')}"
+
+
+def negation(node: exp.Expr) -> tuple[bool, exp.Expr]:
+    """Whether a condition is negated, and what it negates: sqlglot keeps the NOT of `NOT LIKE` inside of the LIKE."""
+    negated = isinstance(node, exp.Not)
+    inner = node.this.unnest() if negated else node
+    return negated != bool(inner.args.get("negate")), inner
 
 
 def unwrapped(node: exp.Expr) -> exp.Expr:

@@ -258,7 +258,7 @@ def _contradict(one: exp.Expr, other: exp.Expr) -> bool:
 
 def literals_of(condition: exp.Expr) -> list[exp.Literal]:
     """The literals that a condition compares a column with; none for another kind of condition."""
-    if not isinstance(condition.this, exp.Column):
+    if not isinstance(condition.this, exp.Column) or condition.args.get("negate"):  # NOT LIKE
         return []
     if isinstance(condition, exp.Between):
         values = [condition.args["low"], condition.args["high"]]

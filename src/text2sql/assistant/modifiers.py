@@ -7,7 +7,7 @@ from abc import abstractmethod
 
 from sqlglot import exp
 
-from text2sql.assistant.clauses import Clauses, flag_noun
+from text2sql.assistant.clauses import Clauses, flag_noun, negation
 from text2sql.assistant.sql_meaning import Source, is_amount, is_name, is_time
 from text2sql.english import ACTIVE, PARTICIPLES, PASSIVE, joined, singular, who, with_article
 
@@ -34,11 +34,10 @@ class Modifiers(Clauses):
         same = self.same_column(node)
         if same:
             return f"whose {self.operand(same[0]).removeprefix('the ')} is {joined(same[1], 'or')}"
-        negated = isinstance(node, exp.Not)
-        inner = node.this.unnest() if negated else node
+        negated, inner = negation(node)
         if isinstance(inner, exp.Is) and isinstance(inner.expression, exp.Null):
             return f"{'with' if negated else 'without'} {with_article(re.sub(r' ID$', '', self.term(inner.this)))}"
-        partner = self.partner(inner, negated or bool(node.args.get("negate")))
+        partner = self.partner(inner, negated)
         if partner:
             return partner
         return self._happened(node) or self._named(node) or self._amount(node) or self._whose(node)
@@ -84,7 +83,7 @@ class Modifiers(Clauses):
 
     def _happened(self, node: exp.Expr) -> str | None:
         """`released after 2015`, `who joined before 2020`, for the subject's own dates."""
-        inner = node.this if isinstance(node, exp.Not) else node
+        _, inner = negation(node)
         resolved = self.scope.resolve(inner.this)
         if not resolved or resolved[0] != self.subject or not is_time(resolved[1]) or not self.subject:
             return None

@@ -23,7 +23,8 @@ from text2sql.schema import Schema
 LONGEST = 900
 """Characters of a sentence."""
 _ANY = re.compile(r"\s*((is|are) there (any|an?)\b|(is|are|do|does|did|has|have|was|were)\b.*\bany)\b", re.IGNORECASE)
-_PREDICATES = (exp.Exists, exp.EQ, exp.NEQ, exp.GT, exp.GTE, exp.LT, exp.LTE, exp.In, exp.Not, exp.And, exp.Or)
+_COMPARISONS = (exp.EQ, exp.NEQ, exp.GT, exp.GTE, exp.LT, exp.LTE, exp.In, exp.Like, exp.ILike, exp.Between, exp.Is)
+_PREDICATES = (*_COMPARISONS, exp.Exists, exp.Not, exp.And, exp.Or)
 
 
 def sentence(question: str, sql: str, result: ExecutionResult, schema: Schema, dialect: str = "sqlite") -> str:

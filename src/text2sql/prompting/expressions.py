@@ -32,7 +32,7 @@ class _Generator(SQLiteGenerator):
 
     def not_sql(self, expression: exp.Not) -> str:
         inner = expression.this
-        if isinstance(inner, exp.In | exp.Like | exp.Between):
+        if isinstance(inner, exp.In | exp.Like | exp.Between) and not inner.args.get("negate"):
             subject, rest = self.sql(inner.this), self.sql(inner)
             return f"{subject} NOT{rest[len(subject) :]}"
         if isinstance(inner, exp.Is):
