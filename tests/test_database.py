@@ -6,6 +6,8 @@ import json
 import os
 import sqlite3
 import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -152,6 +154,16 @@ def test_cancel_from_another_thread(library: SQLiteDatabase) -> None:
     library.cancel()
 
 
+def test_a_query_that_waits_for_its_turn_is_cancelled_too(library: SQLiteDatabase) -> None:
+    endless = "WITH RECURSIVE t(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM t) SELECT count(*) FROM t"
+    with ThreadPoolExecutor(2) as threads:
+        running = [threads.submit(library.run, endless, time_limit=60) for _ in range(2)]
+        time.sleep(0.5)
+        library.cancel()
+        assert [one.result().error for one in running] == ["cancelled", "cancelled"]
+        assert all(one.result().seconds < 30 for one in running)
+
+
 def test_row_counts_are_exact_or_unknown(tmp_path: Path, library: SQLiteDatabase) -> None:
     assert (library.row_count("BOOK"), library.row_count("cheap"), library.row_count("gone")) == (3, 1, None)
     slow = "WITH RECURSIVE t(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM t) SELECT x FROM t"
@@ -193,8 +205,9 @@ def test_what_cannot_be_opened_is_a_user_error(tmp_path: Path) -> None:
     assert not (tmp_path / "missing.sqlite").exists()
     with pytest.raises(UserError, match="not a database"):
         connect(str(tmp_path / "text.sqlite"))
-    with pytest.raises(UserError, match="not found"):
-        connect(str(tmp_path))
+    for path in (tmp_path, tmp_path / ("long" * 1000)):
+        with pytest.raises(UserError, match="not found"):
+            connect(str(path))
     with pytest.raises(UserError, match="driver is not installed"):
         connect("oracle://host/name")
     with pytest.raises(UserError, match="driver is not installed"):

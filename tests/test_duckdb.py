@@ -270,6 +270,7 @@ def test_what_cannot_be_opened_is_a_user_error(tmp_path: Path) -> None:
     (tmp_path / "cut.duckdb").write_bytes(make(tmp_path / "whole.duckdb").read_bytes()[:5000])
     for name, reason in [
         ("missing.duckdb", "not found"),
+        ("long" * 1000, "not found"),
         ("text.duckdb", "no DuckDB file"),
         ("cut.duckdb", "cannot be read"),
         (":memory:", "not found"),

@@ -13,6 +13,7 @@ so the schema is read from DuckDB's own catalog functions.
 
 from __future__ import annotations
 
+import os
 from collections import defaultdict
 from pathlib import Path
 from typing import Any
@@ -120,7 +121,7 @@ class DuckDBDatabase(SQLAlchemyDatabase):
 def file_of(url: str) -> Path:
     """The file of a `duckdb:///` URL. Raises UserError when there is none."""
     path = Path(url.partition("://")[2].removeprefix("/").partition("?")[0])
-    if not path.name or path.name == ":memory:" or not path.is_file():
+    if not path.name or path.name == ":memory:" or not os.path.isfile(path):
         raise UserError(f"database {path} not found: give the path of a DuckDB file, as in duckdb:///file.duckdb")
     return path
 

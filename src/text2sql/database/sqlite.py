@@ -10,6 +10,7 @@ predictions of unknown origin `text2sql.evaluation` adds worker processes that a
 from __future__ import annotations
 
 import contextlib
+import os
 import sqlite3
 import threading
 import time
@@ -51,7 +52,7 @@ class SQLiteDatabase(Database):
         """
         self.path = Path(path)
         self.url = f"sqlite:///{path}"
-        if not self.path.is_file():
+        if not os.path.isfile(self.path):  # unlike Path.is_file False too for a name that is too long
             raise UserError(f"database {self.path} not found: give the path of a SQLite file")
         if needs_recovery(self.path):
             raise UserError(f"database {self.path} was left by a crash (it has a -wal file): open it once for writing")
@@ -83,7 +84,7 @@ class SQLiteDatabase(Database):
         self._lock = threading.Lock()
         self._authorizer = Authorizer()
         self._snapshot: tuple[int, ...] | None = None
-        self._cancelled = False
+        self._cancellations = 0
         self._check_syntax = False
 
     def _open(self) -> None:
@@ -114,22 +115,27 @@ class SQLiteDatabase(Database):
 
     def run(self, sql: str, time_limit: float = 5.0, row_limit: int = 1000) -> ExecutionResult:
         """See `Database.run`. Several statements, an empty text and unbound parameters are errors too."""
+        known = self._cancellations  # a later one is meant for this query, also while it waits for its turn
         refused = check_statement(sql, self.dialect) if self._check_syntax else None
         if refused:
             return ExecutionResult((), [], False, 0.0, refused)
         with self._lock:
             self._reopen_if_changed()
             self._authorizer.refused = None
-            self._cancelled = False
             start = time.perf_counter()
             deadline = start + time_limit
-            self._connection.set_progress_handler(lambda: time.perf_counter() > deadline, _INSTRUCTIONS)
+            self._connection.set_progress_handler(
+                lambda: time.perf_counter() > deadline or self._cancellations != known, _INSTRUCTIONS
+            )
             try:
+                if self._cancellations != known:
+                    raise TimeoutError
                 columns, rows, truncated = self._fetch(sql, row_limit, deadline)
                 error = None
             except (sqlite3.Error, sqlite3.Warning, ValueError, OverflowError, MemoryError, TimeoutError) as failure:
                 columns, rows, truncated = (), [], False
-                error = self._explain(failure, time_limit, time.perf_counter() > deadline)
+                late = time.perf_counter() > deadline
+                error = "cancelled" if self._cancellations != known else self._explain(failure, time_limit, late)
             finally:
                 self._connection.set_progress_handler(None, 0)
             return ExecutionResult(columns, rows, truncated, time.perf_counter() - start, error)
@@ -154,8 +160,8 @@ class SQLiteDatabase(Database):
         return ends.rows[0] if ends.rows and all(isinstance(end, int) for end in ends.rows[0]) else None
 
     def cancel(self) -> None:
-        """See `Database.cancel`. A query that has not begun when this is called is not stopped."""
-        self._cancelled = True
+        """See `Database.cancel`; queries that wait for their turn are stopped too."""
+        self._cancellations += 1
         with contextlib.suppress(sqlite3.ProgrammingError):  # closed meanwhile
             self._connection.interrupt()
 
@@ -201,8 +207,6 @@ class SQLiteDatabase(Database):
         """One line for the user: refusals and limits named as such, else the engine's own words."""
         if self._authorizer.refused:
             return f"refused ({self._authorizer.refused}): only reading queries are run"
-        if self._cancelled:
-            return "cancelled"
         if isinstance(failure, TimeoutError) or (late and "interrupted" in str(failure)):
             return f"time limit of {time_limit:g} s exceeded"
         if isinstance(failure, MemoryError):
