@@ -238,7 +238,7 @@ def _sort_distinct(select: exp.Select, dialect: str) -> None:
         select.set("group", exp.Group(expressions=[item.unalias().copy() for item in select.selects]))
         _replace_bare_columns(select, dialect)
         return
-    selected = {column_key(i.unalias()) for i in select.selects if isinstance(i.unalias(), exp.Column)}
+    selected = {column_key(c) for c in (i.unalias() for i in select.selects) if isinstance(c, exp.Column)}
     if group_keys(select) and group_keys(select) <= selected and len(group_keys(select)) == _group_size(select):
         select.set("distinct", None)  # one row per group, told apart by the selected columns
     else:

@@ -106,7 +106,7 @@ class _Resolver:
         clause = node.args.get("with_")
         for cte in clause.expressions if clause else []:
             body, name = cte.this, cte.alias.lower()
-            if clause.args.get("recursive") and isinstance(body, exp.SetOperation):
+            if clause and clause.args.get("recursive") and isinstance(body, exp.SetOperation):
                 found[name] = _renamed(self.query(body.this.copy(), outer, known | found), cte)
             found[name] = _renamed(self.query(body, outer, known | found), cte)
             cte.args["alias"].set("this", identifier(table_alias(cte.alias)))

@@ -14,17 +14,18 @@ from datetime import datetime
 
 from sqlglot import exp
 
-_TEXT = (exp.DPipe, exp.Concat, exp.Substring, exp.Upper, exp.Lower, exp.Trim, exp.TimeToStr, exp.GroupConcat)
-_TEXT += (exp.Replace, exp.Left, exp.Right)
+_Kinds = tuple[type[exp.Expr], ...]
+_TEXT: _Kinds = (exp.DPipe, exp.Concat, exp.Substring, exp.Upper, exp.Lower, exp.Trim, exp.TimeToStr)
+_TEXT += (exp.GroupConcat, exp.Replace, exp.Left, exp.Right)
 _INTEGER = (exp.Count, exp.Length, exp.StrPosition)
 _NUMBER = (exp.Sum, exp.Avg, exp.Round, exp.Mod)
 _SAME = (exp.Paren, exp.Min, exp.Max, exp.Abs, exp.Neg, exp.Distinct, exp.Alias, exp.First, exp.AnyValue)
 _COMPARISONS = (exp.EQ, exp.NEQ, exp.GT, exp.GTE, exp.LT, exp.LTE, exp.NullSafeEQ, exp.NullSafeNEQ)
-_TRUTH = (*_COMPARISONS, exp.And, exp.Or, exp.Not, exp.In, exp.Between, exp.Like, exp.ILike, exp.Glob, exp.Is)
-_TRUTH += (exp.Exists, exp.Boolean, exp.RegexpLike)
+_TRUTH: _Kinds = (*_COMPARISONS, exp.And, exp.Or, exp.Not, exp.In, exp.Between, exp.Like, exp.ILike)
+_TRUTH += (exp.Glob, exp.Is, exp.Exists, exp.Boolean, exp.RegexpLike)
 _ARITHMETIC = (exp.Add, exp.Sub, exp.Mul, exp.Div, exp.Mod)
-_TEXT_ARGUMENTS = (exp.Substring, exp.Upper, exp.Lower, exp.Length, exp.Trim, exp.StrPosition, exp.GroupConcat)
-_TEXT_ARGUMENTS += (exp.Replace, exp.Like, exp.ILike, exp.Glob, exp.DPipe)
+_TEXT_ARGUMENTS: _Kinds = (exp.Substring, exp.Upper, exp.Lower, exp.Length, exp.Trim, exp.StrPosition)
+_TEXT_ARGUMENTS += (exp.GroupConcat, exp.Replace, exp.Like, exp.ILike, exp.Glob, exp.DPipe)
 _NUMBER_ARGUMENT = (exp.Sum, exp.Avg, exp.Abs, exp.Round, exp.Neg)
 _NUMERAL = re.compile(r"\s*[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?\s*")
 _PREFIX = r"^\s*[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
@@ -252,7 +253,7 @@ def _cast_column(query: exp.Expr, place: int) -> None:
         _cast_column(query.expression, place)
     elif isinstance(query, exp.Subquery):
         _cast_column(query.this, place)
-    elif place < len(query.selects):
+    elif isinstance(query, exp.Query) and place < len(query.selects):
         item = query.selects[place]
         value = to_text(item.unalias().copy())
         if value == item:
