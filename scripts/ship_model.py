@@ -18,9 +18,8 @@ import torch
 
 from text2sql.config import load_config
 from text2sql.errors import UserError
-from text2sql.evaluation.provenance import file_sha256
 from text2sql.evaluation.report import Report
-from text2sql.files import write_text
+from text2sql.files import file_sha256, write_text
 from text2sql.model import load_model
 from text2sql.model.files import WEIGHTS_FILE, save_weights
 
