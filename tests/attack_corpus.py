@@ -1,7 +1,11 @@
-"""Reads the attacks of `tests/attacks/*.txt`: plain lines under categories, with marks for what a line cannot hold."""
+"""Attacks of `tests/attacks/*.txt`, and what shows that they changed nothing.
+
+The files are plain lines under categories, with marks for what a line cannot hold.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import re
 from pathlib import Path
 
@@ -27,3 +31,12 @@ def _expanded(line: str) -> str:
     line = _REPEATED.sub(lambda found: found[1] * int(found[2]), line)
     line = _CHARACTER.sub(lambda found: chr(int(found[1], 16)), line)
     return line.replace("<<\\n>>", "\n")
+
+
+def file_hashes(folder: Path) -> dict[str, str]:
+    """Every file below a folder with the hash of its bytes."""
+    return {
+        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in folder.rglob("*")
+        if path.is_file()
+    }

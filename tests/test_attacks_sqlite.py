@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import sqlite3
 import time
 from pathlib import Path
 
 import pytest
 
-from attack_corpus import read_attacks
+from attack_corpus import file_hashes, read_attacks
 from text2sql.database import SQLiteDatabase, connect
 
 ATTACKS = read_attacks("sqlite")
@@ -45,15 +44,6 @@ def ground(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def state(folder: Path) -> dict[str, str]:
-    """Every file below a folder with the hash of its bytes."""
-    return {
-        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in folder.rglob("*")
-        if path.is_file()
-    }
-
-
 def run_all(database: SQLiteDatabase, attacks: list[str]) -> list[str]:
     """Run attacks and give those that ran without an error; asserts that each ended."""
     ran = []
@@ -75,11 +65,11 @@ def test_attacks_fail(ground: Path, monkeypatch: pytest.MonkeyPatch, category: s
     monkeypatch.chdir(ground)
     for variable in ("TMPDIR", "SQLITE_TMPDIR"):
         monkeypatch.setenv(variable, str(ground))
-    before = state(ground)
+    before = file_hashes(ground)
     for name in ("plain", "wal"):
         path = ground / f"{name}.sqlite"
         with connect(str(path)) if checked else SQLiteDatabase(path) as database:
             ran = run_all(database, ATTACKS[category])
             assert database.run("SELECT name FROM item ORDER BY id").rows == [("pen",), ("ink",), ("cup",)]
         assert category in READING or ran == []
-    assert state(ground) == before
+    assert file_hashes(ground) == before

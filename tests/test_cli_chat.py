@@ -26,15 +26,7 @@ from text2sql.database import connect
 from text2sql.decoding.generator import Prediction, Request
 from text2sql.errors import UserError
 from text2sql.prompting.target import Keyword
-from tiny_checkpoint import ROOT, SHOP, scripted_assistant, write_tiny_checkpoint
-
-SLOW = "WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c) SELECT count(*) FROM c"
-TITLES = "What are the titles of the tracks?"
-READINGS = {
-    "How many albums are there?": [("SELECT count(*) FROM albums", -0.01)],
-    TITLES: [("SELECT title FROM tracks", -1.0), ("SELECT title FROM albums", -1.1)],
-    "Which albums have a colour?": [("SELECT colour FROM albums", -0.2)],
-}
+from tiny_checkpoint import READINGS, ROOT, SHOP, SLOW, TITLES, scripted_assistant, write_tiny_checkpoint
 
 
 @pytest.fixture(scope="module")

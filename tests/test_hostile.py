@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import sqlite3
 from pathlib import Path
 
 import pytest
 
+from attack_corpus import file_hashes
 from hostile_sql import GOLD, HOSTILE, ONLY_A_KILL_ENDS, SETUP
 from text2sql.database import SQLiteDatabase
 from text2sql.evaluation.execution import ExecutionMatch, ExecutionPair, execution_match, execution_matches
@@ -27,19 +27,10 @@ def ground(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def state(folder: Path) -> dict[str, str]:
-    """Every file below a folder with the hash of its content."""
-    return {
-        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in folder.rglob("*")
-        if path.is_file()
-    }
-
-
 @pytest.fixture(scope="module")
 def verdicts(ground: Path) -> dict[str, ExecutionMatch]:
     """The corpus judged in workers whose working and temporary folder is the attacked folder itself."""
-    before = state(ground)
+    before = file_hashes(ground)
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(ground)
         for variable in ("TMPDIR", "SQLITE_TMPDIR", "TEMP", "TMP", "HOME"):
@@ -47,7 +38,7 @@ def verdicts(ground: Path) -> dict[str, ExecutionMatch]:
         databases = [ground / "plain.sqlite", ground / "wal.sqlite"]
         pairs = [ExecutionPair(GOLD, sql, (databases[n % 2],)) for n, sql in enumerate(HOSTILE.values())]
         found = execution_matches(pairs, time_limit=TIME_LIMIT, processes=2, progress=False)
-    assert state(ground) == before
+    assert file_hashes(ground) == before
     return dict(zip(HOSTILE, found, strict=True))
 
 
@@ -81,7 +72,7 @@ def test_statements_other_than_one_query_are_errors(verdicts: dict[str, Executio
 
 def test_in_process_too_nothing_on_disk_changes(ground: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The writing part of the corpus again, in this process, with DISTINCT kept, on both databases."""
-    before = state(ground)
+    before = file_hashes(ground)
     monkeypatch.chdir(ground)
     monkeypatch.setenv("SQLITE_TMPDIR", str(ground))
     writing = [name for name in HOSTILE if name.startswith(("writes", "engine", "functions", "several"))]
@@ -93,4 +84,4 @@ def test_in_process_too_nothing_on_disk_changes(ground: Path, monkeypatch: pytes
             for name in writing:
                 database.run(HOSTILE[name], time_limit=TIME_LIMIT)
             assert database.run(GOLD).rows[0] == ("pen", 2.0)
-    assert state(ground) == before
+    assert file_hashes(ground) == before

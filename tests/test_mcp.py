@@ -24,15 +24,7 @@ from mcp_types import CallToolResult
 from text2sql.database import Database, SQLiteDatabase, connect
 from text2sql.schema import Column, Schema, Table
 from text2sql.server.mcp import CELL_CHARACTERS, MOST_ROWS, MOST_TABLES, RESULT_CHARACTERS, create_server
-from tiny_checkpoint import SHOP, scripted_assistant, write_tiny_checkpoint
-
-SLOW = "WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c) SELECT count(*) FROM c"
-TITLES = "What are the titles of the tracks?"
-READINGS = {
-    "How many albums are there?": [("SELECT count(*) FROM albums", -0.01)],
-    TITLES: [("SELECT title FROM tracks", -1.0), ("SELECT title FROM albums", -1.1)],
-    "Which albums have a colour?": [("SELECT colour FROM albums", -0.2)],
-}
+from tiny_checkpoint import READINGS, SHOP, SLOW, TITLES, scripted_assistant, write_tiny_checkpoint
 
 
 @pytest.fixture(scope="module")

@@ -19,6 +19,15 @@ SHOP = str(ROOT / "examples" / "music_shop.sqlite")
 FORM = PromptingConfig(max_columns=64, max_tables=8, max_words=48, max_cells=8)
 TEXTS = ["how many albums are there", "which artists are from brazil", "name title country price year"] * 5
 
+SLOW = "WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c) SELECT count(*) FROM c"
+TITLES = "What are the titles of the tracks?"
+READINGS = {
+    "How many albums are there?": [("SELECT count(*) FROM albums", -0.01)],
+    TITLES: [("SELECT title FROM tracks", -1.0), ("SELECT title FROM albums", -1.1)],
+    "Which albums have a colour?": [("SELECT colour FROM albums", -0.2)],
+}
+"""What `scripted_assistant` answers in the tests of the terminal and of MCP: (SQL, log-probability) per reading."""
+
 
 def write_tiny_checkpoint(folder: Path) -> Path:
     """A loadable model of one layer that knows nothing."""

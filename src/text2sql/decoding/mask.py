@@ -11,18 +11,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 import torch
 from torch import Tensor
 
-from text2sql.decoding.grammar import AGGREGATES, END, FUNCTIONS, START, Stack, advance, following, keyword, remaining
+from text2sql.decoding.answer_state import Scope, State, Use, Vocabulary
+from text2sql.decoding.grammar import AGGREGATES, END, FUNCTIONS, advance, following, keyword, remaining
 from text2sql.prompting.prompt import Prompt, PromptEncoder
 from text2sql.prompting.reading import item_name
-from text2sql.tokenizer.special_tokens import KEYWORDS
-
-Use = tuple[int, int]
-"""A table's number and which of its uses in FROM: 1, 2, ..."""
 
 MOST_SOURCES = 6
 """Tables in one FROM, unless the columns named before call for more."""
@@ -50,56 +47,6 @@ _FILLERS |= {*AGGREGATES, *FUNCTIONS}
 _DEMANDING = frozenset({"COLUMN", "TABLE_STAR"})
 """Atoms that may call for a longer FROM."""
 _ORDER_OF_SET = frozenset({"COLUMN", "desc", ", order", "limit", ") query", END})
-_NUMBERS = {
-    "NUMBER": re.compile(r" ?\d+"),
-    "BLANK": re.compile(r" "),
-    "DIGITS": re.compile(r"\d+"),
-    "POINT": re.compile(r"\."),
-    "POINT_DIGITS": re.compile(r"\.\d+"),
-}
-
-
-@dataclass(frozen=True)
-class Scope:
-    """What one SELECT has said so far."""
-
-    phase: str = "items"
-    """items, from, after (a clause behind them), order (of a set operation)."""
-    wanted: int | None = None
-    """How many items it must have; None: any number."""
-    items: int = 1
-    mentions: frozenset[Use] = frozenset()
-    """Tables whose columns were named."""
-    starred: bool = False
-    """A `table.*` was named, which needs FROM."""
-    sources: tuple[Use, ...] | None = None
-    """The tables of FROM; None without one."""
-    joining: bool = False
-    """The last source came by a JOIN that may have an ON."""
-    table: int = 0
-    """The table of the last column or source."""
-    output: tuple[int, ...] | None = None
-    """Right of UNION: the columns of the left-most SELECT, which ORDER BY may name."""
-    columns: tuple[int, ...] = ()
-    """Columns among the items."""
-    begun: tuple[int, ...] = ()
-    """Columns that the items begin with: none may begin three, as the second may be another use of its table."""
-
-
-@dataclass(frozen=True)
-class State:
-    """A beginning of an answer, read."""
-
-    stack: Stack = START
-    scopes: tuple[Scope, ...] = (Scope(),)
-    word: int = 0
-    """The first word of the span that is open."""
-    last: str = ""
-    """The atom before."""
-    name: tuple[int, ...] | None = None
-    """Tokens of a spelt-out name that may still go on (`items: names`)."""
-    kind: str = ""
-    """COLUMN, TABLE or TABLE_STAR: what that name is of."""
 
 
 class GrammarMask:
@@ -107,7 +54,7 @@ class GrammarMask:
 
     def __init__(self, encoder: PromptEncoder, prompts: Sequence[Prompt], limits: Sequence[int]) -> None:
         """`limits` are the new tokens at most of each prompt, the end token included."""
-        vocabulary = _Vocabulary.of(encoder)
+        vocabulary = Vocabulary.of(encoder)
         self._readers = [
             _Reader(encoder, vocabulary, prompt, limit) for prompt, limit in zip(prompts, limits, strict=True)
         ]
@@ -118,54 +65,14 @@ class GrammarMask:
 
     def accepts(self, index: int, ids: Sequence[int]) -> bool:
         """Whether the whole answer `ids` (without the end token) is one that the mask lets through."""
-        beginnings = [*range(len(ids)), len(ids)]
         wanted = [*ids, self._readers[index].vocabulary.end_id]
-        return all(bool(self(index, list(ids[:n]))[token]) for n, token in zip(beginnings, wanted, strict=True))
-
-
-@dataclass
-class _Vocabulary:
-    """What a tokenizer's tokens are to the grammar; made once per encoder."""
-
-    size: int
-    end_id: int
-    keywords: dict[str, int]
-    """Keyword -> token."""
-    texts: dict[str, Tensor] = field(default_factory=dict)
-    """Atom of text tokens -> bool [V]."""
-
-    @classmethod
-    def of(cls, encoder: PromptEncoder) -> _Vocabulary:
-        cached = getattr(encoder, "_grammar_vocabulary", None)
-        if cached is None:
-            cached = cls._read(encoder)
-            encoder._grammar_vocabulary = cached  # type: ignore[attr-defined]
-        return cached
-
-    @classmethod
-    def _read(cls, encoder: PromptEncoder) -> _Vocabulary:
-        tokenizer = encoder.tokenizer
-        special = tokenizer.special_ids
-        keywords = {name: special[f"<|{name}|>"] for name in (*KEYWORDS, "quote")}
-        vocabulary = cls(tokenizer.vocabulary_size, encoder.end_id, keywords)
-        ordinary = [number for number in range(vocabulary.size) if encoder.token_name(number) is None]
-        spelt = {number: tokenizer.decode([number]) for number in ordinary}
-        for atom, pattern in _NUMBERS.items():
-            vocabulary.texts[atom] = vocabulary.mask([n for n, text in spelt.items() if pattern.fullmatch(text)])
-        vocabulary.texts["TEXT"] = vocabulary.mask([n for n, text in spelt.items() if text.isprintable()])
-        return vocabulary
-
-    def mask(self, tokens: Sequence[int]) -> Tensor:
-        """bool [V], True for the tokens."""
-        mask = torch.zeros(self.size, dtype=torch.bool)
-        mask[torch.tensor(tokens, dtype=torch.int64)] = True
-        return mask
+        return all(bool(self(index, wanted[:n])[token]) for n, token in enumerate(wanted))
 
 
 class _Reader:
     """Reads the beginnings of one prompt's answers and says what may follow them."""
 
-    def __init__(self, encoder: PromptEncoder, vocabulary: _Vocabulary, prompt: Prompt, limit: int) -> None:
+    def __init__(self, encoder: PromptEncoder, vocabulary: Vocabulary, prompt: Prompt, limit: int) -> None:
         self.vocabulary = vocabulary
         self.prompt = prompt
         self.limit = limit
@@ -425,9 +332,9 @@ class _Reader:
         if atom == ") query":
             return replace(state, stack=advance(state.stack, atom), scopes=state.scopes[:-1], last=atom)
         if atom == "USE":
-            use = self._use_tokens[token]
-            mentions = (scope.mentions - {(scope.table, 1)}) | {(scope.table, use)} if scope.sources is None else None
-            scope = replace(scope, mentions=scope.mentions if mentions is None else mentions)
+            if scope.sources is None:  # behind FROM the sources tell
+                use = (scope.table, self._use_tokens[token])
+                scope = replace(scope, mentions=scope.mentions - {(scope.table, 1)} | {use})
         elif atom == "TABLE_USE":
             scope = replace(scope, sources=(*(scope.sources or ())[:-1], (scope.table, self._use_tokens[token])))
         elif atom == ", item":
