@@ -45,13 +45,31 @@ class Terminal:
 
     def wait_for(self, pattern: str, seconds: float = 240) -> str:
         """What was printed since the last `type`, once it holds the pattern."""
+        assert self._appears(pattern, seconds), f"no {pattern!r} in {self.seen!r}"
+        return self.seen
+
+    def interrupt_until(self, pattern: str, seconds: float = 240) -> str:
+        """Press Ctrl-C at a prompt, again every other second as a person would, until the pattern appears.
+
+        Python's readline looks for a signal only when it interrupts the wait for a key: one that comes just before
+        that wait begins is not noticed until the next key.
+        """
+        deadline = time.monotonic() + seconds
+        self.type("\x03")
+        while not self._appears(pattern, 2):
+            assert time.monotonic() < deadline, f"no {pattern!r} in {self.seen!r}"
+            os.write(self.master, b"\x03")
+        return self.seen
+
+    def _appears(self, pattern: str, seconds: float) -> bool:
         deadline = time.monotonic() + seconds
         while not re.search(pattern, self.seen):
             left = deadline - time.monotonic()
-            assert left > 0, f"no {pattern!r} in {self.seen!r}"
+            if left <= 0:
+                return False
             if select.select([self.master], [], [], min(left, 1))[0]:
                 self.seen += os.read(self.master, 65536).decode(errors="replace")
-        return self.seen
+        return True
 
     def close(self) -> None:
         if self.process.poll() is None:

@@ -8,9 +8,12 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 
 from text2sql.cli import VERBS, build_parser, main
 from text2sql.config import load_config
+from text2sql.errors import UserError
+from text2sql.model import load_model
 from text2sql.pipeline.run import run_experiment
 from text2sql.pipeline.sources import load_examples
 
@@ -74,6 +77,25 @@ def test_the_same_command_does_not_train_again(trained: Path, monkeypatch: pytes
     outcome = run_experiment(config, lambda text: None)
     assert outcome.stages["finetuning"].step == 3
     assert before == sorted((p.name, p.stat().st_mtime_ns) for p in weights.iterdir())
+
+
+def test_training_goes_on_from_a_model(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With rates of zero the weights stay those of the model that it started from."""
+    model = trained / "outputs" / "checkpoints" / "tiny"
+    pairs = tmp_path / "pairs.jsonl"
+    pair = {"question": "How many albums?", "sql": "SELECT count(*) FROM albums", "schema": "CREATE TABLE albums (id)"}
+    pairs.write_text(json.dumps(pair), encoding="utf-8")
+    sets = [f"data.sets=[{{name: {pairs}}}]", f"evaluation.sets=[{{name: {pairs}}}]"]
+    still = ["finetuning.learning_rate=0", "finetuning.muon_learning_rate=0", "finetuning.steps=2"]
+    settings = [*SMALL, *sets, *still, f"start={model}", "name=further"]
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UserError, match="both `start` and pretraining"):
+        run_experiment(load_config(ROOT / "configs" / "quickstart.yaml", settings), lambda text: None)
+    config = load_config(ROOT / "configs" / "quickstart.yaml", [*settings, "pretraining.corpora=[]"])
+    further = run_experiment(config, lambda text: None).checkpoint
+    assert (further / "tokenizer.json").read_bytes() == (model / "tokenizer.json").read_bytes()
+    before, after = load_model(model).state_dict(), load_model(further).state_dict()
+    assert all(torch.equal(before[name], after[name]) for name in before)
 
 
 def test_evaluate_predict_and_ask_use_the_default_model(

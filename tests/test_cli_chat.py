@@ -276,8 +276,9 @@ def session(terminal: Terminal, tmp_path: Path) -> None:
     terminal.type("\x03")
     terminal.wait_for(f"(?s)cancelled.*{prompt}", 60)
     assert time.monotonic() - began < 60
-    terminal.type("half a line\x03")
-    terminal.wait_for(f"(?s)cancelled.*{prompt}")
+    terminal.type("half a line")
+    terminal.wait_for("half a line")
+    terminal.interrupt_until(f"(?s)cancelled.*{prompt}")
 
     terminal.type("\\sql SELECT 1 AS first_one\r")
     terminal.wait_for(f"(?s)first_one.*1 row.*{prompt}")

@@ -251,6 +251,9 @@ class Config:
 
     name: str = "experiment"
     """Names the folders under outputs/ and logs/."""
+    start: str | None = None
+    """Folder of a model to instruction-tune further, with its tokenizer and shape (`tokenizer` and `model` then say
+    nothing); None begins with random weights."""
     tokenizer: TokenizerConfig = field(default_factory=TokenizerConfig)
     model: ModelConfig = field(default_factory=ModelConfig)
     prompting: PromptingConfig = field(default_factory=PromptingConfig)

@@ -10,6 +10,7 @@ from pathlib import Path
 from text2sql.config import Config
 from text2sql.data.contents import Contents
 from text2sql.decoding.generator import Generator
+from text2sql.errors import UserError
 from text2sql.evaluation.report import Report
 from text2sql.files import replacing
 from text2sql.pipeline.evaluation import evaluate
@@ -32,15 +33,20 @@ class Outcome:
 
 
 def run_experiment(config: Config, say: Callable[[str], None], main_process: bool = True) -> Outcome:
-    """Train and evaluate. `say` is told what begins; only the main process writes and evaluates."""
+    """Train and evaluate. `say` is told what begins; only the main process writes and evaluates.
+
+    Raises UserError for a configuration that contradicts itself, and as the stages do.
+    """
+    if config.start and config.pretraining.corpora:
+        raise UserError("the config has both `start` and pretraining.corpora: a model to start from is not pretrained")
     folders = Folders.of(config)
     outcome = Outcome(folders.checkpoint)
     say("reading data")
     sets = training_examples(config, progress=main_process)
     say(f"{sum(map(len, sets)):,} training examples; tokenizer")
     tokenizer = make_tokenizer(config, sets, folders)
+    start = Path(config.start) if config.start else None
     summary = pretrain(config, tokenizer, sets, folders)
-    start = None
     if summary is not None:
         outcome.stages["pretraining"] = summary
         if summary.interrupted:

@@ -13,17 +13,21 @@ from text2sql.data.example import Example
 from text2sql.data.leakage import LeakGuard, assert_no_leakage
 from text2sql.data.sets import read_set
 from text2sql.data.spider import executable_only
+from text2sql.data.wikisql import WikiSQLTables
 from text2sql.errors import UserError
 from text2sql.synthesis.quickstart import examples_dataset
 from text2sql.synthesis.training_pairs import synthetic_examples
+from text2sql.synthesis.wikisql_questions import wikisql_questions
 
 EXAMPLES = Path("examples")
 HELD_OUT = ("clinic", "film_festival")
 """Example databases that are asked in `test_databases` only."""
 SYNTHETIC = "synthetic/"
-"""`synthetic/spider` is generated over the databases of `spider`."""
+"""`synthetic/spider` is generated over the databases of `spider`, `synthetic/wikisql` over WikiSQL's tables."""
 PAIRS_PER_DATABASE = 300
 """Synthetic questions per database."""
+QUESTIONS_PER_TABLE = 3
+"""Synthetic questions per WikiSQL table, most of which have ten rows and few columns."""
 QUESTIONS = "questions"
 """The corpus of the training questions, schemas and SQL themselves."""
 
@@ -55,6 +59,9 @@ def load_examples(wanted: SetConfig, config: Config) -> list[Example]:
         return splits[wanted.split]
     if wanted.name.startswith(SYNTHETIC):
         asked = read_set(wanted.name.removeprefix(SYNTHETIC), wanted.split, data_directory(config))
+        if wanted.name == f"{SYNTHETIC}wikisql":
+            tables = WikiSQLTables(data_directory(config) / "wikisql", wanted.split)
+            return wikisql_questions(tables, (e.schema.name for e in asked), QUESTIONS_PER_TABLE, seed=1)
         return synthetic_examples(asked, PAIRS_PER_DATABASE, seed=1, progress=True)
     return read_set(wanted.name, wanted.split, data_directory(config), config.data.skip_bad_lines)
 

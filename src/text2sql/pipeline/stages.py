@@ -52,8 +52,11 @@ class Folders:
 def make_tokenizer(config: Config, sets: Sequence[list[Example]], folders: Folders) -> Tokenizer:
     """The experiment's tokenizer: learnt from questions, schemas and corpora, or read where it was learnt before.
 
-    Raises UserError when the folder holds a tokenizer that was learnt under another configuration.
+    That of the model to start from, where the configuration names one. Raises UserError when the folder holds a
+    tokenizer that was learnt under another configuration.
     """
+    if config.start:
+        return Tokenizer.load(config.start)
     directory = folders.checkpoint / "tokenizer"
     recipe = {"tokenizer": to_mapping(config.tokenizer), "special": tokens_of(config.prompting)}
     stamp = hashlib.sha256(json.dumps(recipe).encode()).hexdigest()
