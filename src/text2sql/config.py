@@ -313,6 +313,18 @@ def load_config(path: str | Path, overrides: Sequence[str] = ()) -> Config:
     Raises UserError when the file is missing, is no YAML, or has an unknown key or wrong type.
     """
     path = Path(path)
+    data = read_yaml(path, f"sections ({', '.join(f.name for f in dataclasses.fields(Config))})")
+    for override in overrides:
+        _override(data, override)
+    data.setdefault("name", path.stem)
+    return from_mapping(Config, data, str(path))
+
+
+def read_yaml(path: Path, expected: str) -> dict[str, Any]:
+    """The mapping in a YAML file; `expected` says in errors what it is of.
+
+    Raises UserError when the file is missing or holds anything else.
+    """
     if not path.is_file():
         raise UserError(f"config {path} not found; the shipped ones are in configs/")
     try:
@@ -320,11 +332,8 @@ def load_config(path: str | Path, overrides: Sequence[str] = ()) -> Config:
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise UserError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from error
     if not isinstance(data, dict):
-        raise UserError(f"{path}: expected sections ({', '.join(f.name for f in dataclasses.fields(Config))})")
-    for override in overrides:
-        _override(data, override)
-    data.setdefault("name", path.stem)
-    return from_mapping(Config, data, str(path))
+        raise UserError(f"{path}: expected {expected}")
+    return data
 
 
 def _override(data: dict[str, Any], override: str) -> None:

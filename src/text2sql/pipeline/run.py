@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from text2sql.config import Config
+from text2sql.config import Config, SetConfig
 from text2sql.data.contents import Contents
 from text2sql.decoding.generator import Generator
 from text2sql.errors import UserError
@@ -60,17 +60,28 @@ def run_experiment(config: Config, say: Callable[[str], None], main_process: boo
     if outcome.interrupted or not main_process:
         return outcome
     publish(stage_checkpoint(folders, "finetuning"), folders.checkpoint)
-    generator = Generator.load(
-        folders.checkpoint, "cpu" if config.finetuning.device == "auto" else config.finetuning.device
-    )
+    outcome.reports = evaluate_checkpoint(config, folders.checkpoint, say)
+    return outcome
+
+
+def evaluate_checkpoint(config: Config, checkpoint: Path, say: Callable[[str], None]) -> list[Report]:
+    """Score a model on the configured sets; each report is saved at its `report_path` as soon as it is there."""
+    device = config.finetuning.device
+    generator = Generator.load(checkpoint, "cpu" if device == "auto" else device)
     contents = Contents(data_directory(config))  # keeps tables and indexes that several splits share
+    reports = []
     for wanted in config.evaluation.sets:
         say(f"evaluating on {wanted.name}, {wanted.split}")
         examples = load_examples(wanted, config)
-        report = evaluate(generator, examples, contents, config.decoding, config.evaluation, folders.checkpoint)
-        report.save(METRICS_FOLDER / config.name / f"{wanted.name.replace('/', '-')}-{wanted.split}.json")
-        outcome.reports.append(report)
-    return outcome
+        report = evaluate(generator, examples, contents, config.decoding, config.evaluation, checkpoint)
+        report.save(report_path(config, wanted))
+        reports.append(report)
+    return reports
+
+
+def report_path(config: Config, wanted: SetConfig) -> Path:
+    """Where the scores of an experiment on one set are kept."""
+    return METRICS_FOLDER / config.name / f"{wanted.name.replace('/', '-')}-{wanted.split}.json"
 
 
 def publish(checkpoint: Path, directory: Path) -> None:

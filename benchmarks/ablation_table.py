@@ -1,0 +1,107 @@
+"""The ablation table: every row against the base on the same questions, example by example.
+
+A row's metric and the base's are taken over the seeds that both have run, and so are the tests: each pair is one
+question answered by both sides with the same seed (McNemar's exact test and a paired bootstrap interval:
+`text2sql.evaluation.comparison`). The seeds ask the same questions, so with several of them the p-values lean to the
+small side. One seed says nothing about the luck of a training.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from text2sql.evaluation.comparison import PairedMetric, compare
+from text2sql.evaluation.report import Report, markdown_table
+
+SHOWN = {"logical_form_accuracy": "LF", "exact_match": "EM", "execution_accuracy": "EX"}
+"""Metric -> its heading in the Markdown table; the JSON has all metrics."""
+SURE = 0.05
+
+Result = dict[str, Any]
+"""What `ablations.note` gives for one run."""
+
+
+def table(results: Sequence[Result]) -> Result:
+    """The rows in their order, the base first, with every metric's difference to the base."""
+    by_name: dict[str, list[Result]] = defaultdict(list)
+    for result in results:
+        by_name[result["name"]].append(result)
+    base = {result["seed"]: result for result in results if result["kind"] == "base"}
+    rows = [line(runs, base) for runs in by_name.values() if any(run["seed"] in base for run in runs)]
+    rows.sort(key=lambda row: row["kind"] != "base")
+    return {"rows": rows, "machine": results[0]["machine"]}
+
+
+def line(runs: Sequence[Result], base: dict[int, Result]) -> Result:
+    """One row: means of the seeds that the base has too, and its metrics against the base's."""
+    runs = [run for run in runs if run["seed"] in base]
+    sets = {title: against_base(title, runs, [base[run["seed"]] for run in runs]) for title in runs[0]["sets"]}
+    asked = sum(found["count"] for run in runs for found in run["sets"].values())
+    spent = sum(found["count"] * found["seconds_per_question"] for run in runs for found in run["sets"].values())
+    kept = ("seed", "tokens", "minutes", "checkpoint", "checkpoint_sha256", "commit", "training")
+    return {
+        **{key: runs[0][key] for key in ("name", "lever", "overrides", "kind")},
+        "tokens": sum(run["tokens"] for run in runs) // len(runs),
+        "minutes": round(sum(run["minutes"] for run in runs) / len(runs), 2),
+        "seconds_per_question": round(spent / asked, 4),
+        "sets": {title: [asdict(metric) for metric in metrics] for title, metrics in sets.items()},
+        "data_sha256": {title: found["data_sha256"] for title, found in runs[0]["sets"].items()},
+        "runs": [
+            {key: run[key] for key in kept} | {"metrics": {t: s["metrics"] for t, s in run["sets"].items()}}
+            for run in runs
+        ],
+    }
+
+
+def against_base(title: str, runs: Sequence[Result], base: Sequence[Result]) -> list[PairedMetric]:
+    """The metrics of one set, the seeds' examples pooled; `before` is the base's."""
+    return compare(pooled(base, title), pooled(runs, title)).metrics
+
+
+def pooled(runs: Sequence[Result], title: str) -> Report:
+    """The examples of all seeds, one after another, as one report."""
+    reports = [Report.load(Path(run["sets"][title]["report"])) for run in runs]
+    examples = [entry for report in reports for entry in report.examples]
+    return Report(reports[0].dataset, reports[0].split, len(examples), {}, {}, examples=examples)
+
+
+def markdown(summary: Result) -> str:
+    """The table: percent, and in brackets the difference to the base with p."""
+    columns = [
+        (title, metric["name"], f"{title} {SHOWN[metric['name']]} ({metric['count']})")
+        for title, metrics in summary["rows"][0]["sets"].items()
+        for metric in metrics
+        if metric["name"] in SHOWN
+    ]
+    header = ["lever", "row", "changes", "seeds", "tokens, M", "minutes", "ms a question", *(c[2] for c in columns)]
+    rows = [
+        [
+            row["lever"],
+            row["name"],
+            ", ".join(f"`{override}`" for override in row["overrides"]),
+            str(len(row["runs"])),
+            f"{row['tokens'] / 1e6:.1f}" if row["tokens"] else "",
+            f"{row['minutes']:.1f}" if row["tokens"] else "",
+            f"{1000 * row['seconds_per_question']:.0f}",
+            *(cell(row["sets"][title], name) for title, name, _ in columns),
+        ]
+        for row in summary["rows"]
+    ]
+    note = f"Bold: p < {SURE} (McNemar). LF logical form, EM exact set match, EX execution; in brackets how many pairs."
+    return f"{markdown_table(header, rows)}\n\n{note}\n"
+
+
+def cell(metrics: Sequence[Result], name: str) -> str:
+    """A metric in percent, with its difference to the base unless there is none to tell."""
+    metric = next((one for one in metrics if one["name"] == name), None)
+    if metric is None:
+        return ""
+    value, difference = 100 * metric["after"], 100 * (metric["after"] - metric["before"])
+    if not metric["gained"] and not metric["lost"]:
+        return f"{value:.1f}"
+    text = f"{value:.1f} ({difference:+.1f}, p {metric['p_value']:.2g})"
+    return f"**{text}**" if metric["p_value"] < SURE else text
