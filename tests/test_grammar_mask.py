@@ -28,7 +28,12 @@ SCHEMA = Schema.from_ddl(
     "CREATE TABLE shop (city TEXT, size REAL)"
 )
 QUESTIONS = ("How many are there since 2015?", "which 3 have the highest price, by name", "names of all from São Paulo")
-FORMS = {"ids": PromptingConfig(), "names": PromptingConfig(items="names", values="text")}
+FORMS = {
+    "ids": PromptingConfig(),
+    "names": PromptingConfig(items="names", values="text"),
+    "chain": PromptingConfig(linking_chain=True),
+    "chain of names": PromptingConfig(linking_chain=True, items="names"),
+}
 
 
 def random_generator(form: PromptingConfig, seed: int = 0) -> Generator:
@@ -94,10 +99,10 @@ def test_every_beam_is_a_query() -> None:
 
 
 def accepted(encoder: PromptEncoder, question: str, sql: str, schema: Schema, fold: bool = False) -> bool:
-    """Whether the mask lets the target of a query through."""
+    """Whether the mask lets the answer of a query through."""
     item = encoder.prepare(question, sql, schema, Links(), fold)
     prompt = encoder.prompt(question, schema, Links())
-    return GrammarMask(encoder, [prompt], [128]).accepts(0, encoder.target_ids(item.pieces, prompt))
+    return GrammarMask(encoder, [prompt], [128]).accepts(0, encoder.answer_ids(item.pieces, prompt))
 
 
 LET_THROUGH = [
@@ -123,9 +128,9 @@ def test_queries_may_be_written(form: PromptingConfig, sql: str) -> None:
     assert accepted(random_generator(form).encoder, "which one is it, 2 or 1990?", sql, SCHEMA)
 
 
-def first_refused(text: str) -> str | None:
-    """The first token that the mask refuses in a target spelt as special tokens separated by blanks."""
-    generator = random_generator(FORMS["ids"])
+def first_refused(text: str, form: str = "ids") -> str | None:
+    """The first token that the mask refuses in an answer spelt as special tokens separated by blanks."""
+    generator = random_generator(FORMS[form])
     special = generator.tokenizer.special
     prompt = generator.encoder.prompt("which of the 2 words?", SCHEMA, Links())
     mask = GrammarMask(generator.encoder, [prompt], [64])
@@ -161,6 +166,35 @@ def first_refused(text: str) -> str | None:
 )
 def test_what_is_refused(target: str, refused: str | None) -> None:
     assert first_refused(target) == refused
+
+
+@pytest.mark.parametrize(
+    ("answer", "refused"),
+    [
+        ("<c1> <c4> assistant select <c1> where <c5> = <w2> <w2> endoftext", None),  # the query names what it likes
+        ("assistant select <c1> endoftext", None),
+        ("<c1> <c4> <c1>", "<c1>"),
+        ("<c40>", "<c40>"),  # no such column
+        ("<t0>", "<t0>"),
+        ("<c1> select", "select"),
+        ("<c1> endoftext", "endoftext"),
+        ("<c1> assistant assistant", "assistant"),
+        ("<c1> assistant <c2>", "<c2>"),
+        ("<c0> <c1> <c2> <c3> <c4> <c5> <c6> <c7> <c8> assistant select <c8> endoftext", None),
+    ],
+)
+def test_a_chain_names_columns_once_and_then_the_query_follows(answer: str, refused: str | None) -> None:
+    assert first_refused(answer, "chain") == refused
+
+
+def test_near_the_limit_the_chain_ends() -> None:
+    generator = random_generator(FORMS["chain"])
+    encoder = generator.encoder
+    prompt = encoder.prompt("which?", SCHEMA, Links())
+    columns = [encoder.tokenizer.special(f"<c{shown}>") for shown in prompt.columns.values()]
+    allowed = [GrammarMask(encoder, [prompt], [limit])(0, columns[:3]).nonzero().flatten() for limit in (36, 128)]
+    assert allowed[0].tolist() == [encoder.chain_end]
+    assert set(allowed[1].tolist()) == {encoder.chain_end, *columns[3:]}
 
 
 @pytest.fixture(scope="module")

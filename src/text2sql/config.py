@@ -68,6 +68,9 @@ class PromptingConfig:
     """Schema items in the target: `ids` points with id tokens, `names` writes the names out."""
     values: Literal["spans", "text"] = "spans"
     """Values in the target: `spans` points at question words or matched cells where possible, `text` spells them."""
+    linking_chain: bool = False
+    """Let the answer begin with the columns that its query names, in prompt order: schema linking as a chain of
+    thought before the SQL."""
     repeat_question: bool = True
     """Write the question before the schema too, so that the schema's tokens can attend to it."""
     link_marks: bool = True

@@ -66,7 +66,9 @@ class State:
     name: tuple[int, ...] | None = None
     """Tokens of a spelt-out name that may still go on (`items: names`)."""
     kind: str = ""
-    """COLUMN, TABLE or TABLE_STAR: what that name is of."""
+    """COLUMN, LINK, TABLE or TABLE_STAR: what that name is of."""
+    linked: frozenset[int] = frozenset()
+    """Columns of the linking chain, until it ends."""
 
 
 @dataclass
@@ -86,7 +88,7 @@ class Vocabulary:
         """The vocabulary of an encoder, kept for the latest few."""
         tokenizer = encoder.tokenizer
         special = tokenizer.special_ids
-        keywords = {name: special[f"<|{name}|>"] for name in (*KEYWORDS, "quote")}
+        keywords = {name: special[f"<|{name}|>"] for name in (*KEYWORDS, "quote", "assistant")}
         vocabulary = cls(tokenizer.vocabulary_size, encoder.end_id, keywords)
         ordinary = [number for number in range(vocabulary.size) if encoder.token_name(number) is None]
         spelt = {number: tokenizer.decode([number]) for number in ordinary}

@@ -15,6 +15,8 @@ Stack = tuple[str, ...]
 """Symbols still to come, the next one first. Names in capitals or with `?` are no keywords."""
 
 START: Stack = ("QUERY",)
+LINKED_START: Stack = ("links?", "assistant", *START)
+"""Where the form has a linking chain: columns, each at most once, then the token that the SQL follows."""
 END = "END"
 
 _COMPARISONS = ("=", "!=", "<", ">", "<=", ">=")
@@ -25,6 +27,7 @@ _NUMBER = (("NUMBER", "whole?"), ("BLANK", "DIGITS", "whole?"))
 _VALUE = (*_NUMBER, ("quote", "string", "quote"), ("WORD", "LAST_WORD"), ("CELL",))
 
 RULES: dict[str, tuple[Stack, ...]] = {
+    "links?": (("LINK", "links?"), ()),
     "QUERY": (("SELECT", "set?", "order?", "limit?"),),
     "SELECT": (("select", "distinct?", "item", "items?", "from?", "where?", "group?"),),
     "distinct?": (("distinct",), ()),

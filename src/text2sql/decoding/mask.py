@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from text2sql.decoding.answer_state import Scope, State, Use, Vocabulary
-from text2sql.decoding.grammar import AGGREGATES, END, FUNCTIONS, advance, following, keyword, remaining
+from text2sql.decoding.grammar import AGGREGATES, END, FUNCTIONS, LINKED_START, advance, following, keyword, remaining
 from text2sql.prompting.prompt import Prompt, PromptEncoder
 from text2sql.prompting.reading import item_name
 
@@ -88,7 +88,8 @@ class _Reader:
         self._number_words = {t: w for t, w in self._word_tokens.items() if _is_number(prompt, w)}
         self._cell_tokens = [special[f"<v{shown}>"] for shown in prompt.cells.values()]
         self._use_tokens = {special[f"<|{use}|>"]: use for use in range(2, 7)}
-        self._states: dict[tuple[int, ...], State] = {(): State()}
+        start = State(LINKED_START) if encoder.form.linking_chain else State()
+        self._states: dict[tuple[int, ...], State] = {(): start}
         self._masks: dict[tuple[State, bool], Tensor] = {}
 
     # -- what may follow ------------------------------------------------------------------------------------------
@@ -154,7 +155,7 @@ class _Reader:
             return bool(self._uses(scope, atom))
         if atom == ", item":
             return scope.items < (scope.wanted or MOST_ITEMS)
-        if atom == "COLUMN" and not self._numbers(state, atom, False):
+        if atom in ("COLUMN", "LINK") and not self._numbers(state, atom, False):
             return False
         if scope.phase == "items":
             return self._fits_items(scope, atom)
@@ -222,6 +223,8 @@ class _Reader:
     def _numbers(self, state: State, atom: str, closing: bool) -> frozenset[int]:
         """Numbers of the columns or tables that may stand here."""
         scope = state.scopes[-1]
+        if atom == "LINK":
+            return frozenset(self._table_of) - state.linked
         if atom != "COLUMN":
             return self._sources_to_come(scope, closing) if atom == "TABLE" else frozenset(self.prompt.tables)
         if scope.phase == "items":
@@ -250,7 +253,7 @@ class _Reader:
     def _token_list(self, state: State, atom: str, closing: bool = False) -> list[int]:
         if atom == END:
             return [self.vocabulary.end_id]
-        if atom in ("COLUMN", "TABLE", "TABLE_STAR"):
+        if atom in self._names:
             numbers = self._numbers(state, atom, closing)
             return [tokens[0] for tokens, number in self._names[atom].items() if number in numbers]
         if atom in ("USE", "TABLE_USE"):
@@ -309,7 +312,9 @@ class _Reader:
     def _item(self, state: State, atom: str, number: int) -> State:
         """A column or table was named."""
         scope = state.scopes[-1]
-        if atom == "COLUMN":
+        if atom == "LINK":
+            state = replace(state, linked=state.linked | {number})
+        elif atom == "COLUMN":
             table = self._table_of[number]
             columns = (*scope.columns, number) if scope.phase == "items" else scope.columns
             mentions = scope.mentions if scope.phase in ("from", "order") else scope.mentions | {(table, 1)}
@@ -339,6 +344,8 @@ class _Reader:
             scope = replace(scope, sources=(*(scope.sources or ())[:-1], (scope.table, self._use_tokens[token])))
         elif atom == ", item":
             scope = replace(scope, items=scope.items + 1)
+        elif atom == "assistant":
+            state = replace(state, linked=frozenset())
         elif atom == "from":
             scope = replace(scope, phase="from", sources=())
         elif atom in _JOINS or atom == "on":
@@ -379,7 +386,7 @@ def _name_tokens(encoder: PromptEncoder, prompt: Prompt) -> dict[str, dict[tuple
                 name = encoder.tokenizer.encode(" " + item_name(prompt.schema, kind, number))
                 tokens = [special["<|column|>" if kind == "c" else "<|table|>"], *name]
             found[atom][tuple(tokens)] = number
-    found["TABLE_STAR"] = found["TABLE"]
+    found["TABLE_STAR"], found["LINK"] = found["TABLE"], found["COLUMN"]
     return found
 
 

@@ -6,12 +6,14 @@
 An item's id token comes after its text, so that its position sums the item up and pointing at it is one hop of
 attention; the last copy of the question carries a word token before each word, for values (measured in the design's
 pilots). While training, orders and ids are drawn anew for each example from the `Random` that the caller passes.
+
+With `linking_chain` the answer begins with the columns of its query: `<|assistant|> columns <|assistant|> target`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from random import Random
 
 from text2sql.config import PromptingConfig
@@ -39,7 +41,8 @@ class Prompt:
     """A prompt's tokens and what its id tokens stand for.
 
     `columns`, `tables` and `cells` map a column's, table's or cell's number to the K of its `<cK>`, `<tK>`, `<vK>`;
-    `first_word` is the K of the first word's `<wK>` (counting on modulo the number of word tokens).
+    `first_word` is the K of the first word's `<wK>` (counting on modulo the number of word tokens). `order` holds
+    the columns' numbers as the prompt lists them.
     """
 
     ids: list[int]
@@ -49,6 +52,7 @@ class Prompt:
     tables: dict[int, int]
     cells: dict[int, int]
     first_word: int = 0
+    order: list[int] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -74,6 +78,7 @@ class PromptEncoder:
         self.form = form
         self._points = form.items == "ids"  # names need no id tokens in the prompt
         self.end_id = tokenizer.special("<|endoftext|>")
+        self.chain_end = tokenizer.special("<|assistant|>")
         self._special = tokenizer.special_ids
         self._names = {number: token for token, number in tokenizer.special_ids.items()}
         self._texts: dict[str, list[int]] = {}
@@ -119,7 +124,7 @@ class PromptEncoder:
         pieces = example.pieces if with_cells else example.pieces_without_cells
         keep = frozenset(p.number for p in pieces if isinstance(p, Pointer) and p.kind == "c")
         prompt = self.prompt(example.question, example.schema, links, random, keep=keep)
-        answer = [*self.target_ids(pieces, prompt), self.end_id]
+        answer = [*self.answer_ids(pieces, prompt), self.end_id]
         return prompt.ids + answer, [False] * len(prompt.ids) + [True] * len(answer)
 
     # -- prompts --------------------------------------------------------------------------------------------------
@@ -204,6 +209,7 @@ class PromptEncoder:
         self, prompt: Prompt, number: int, links: Links, shown: Sequence[Cell], keys: dict[int, int]
     ) -> None:
         ids, special = prompt.ids, self._special
+        prompt.order.append(number)
         table, column = prompt.schema.columns[number]
         ids += [special[f"<|{column.type}|>"], *self._text(" " + column.words.lower())]
         if column.name in table.primary_key:
@@ -282,6 +288,15 @@ class PromptEncoder:
     def target_ids(self, pieces: Sequence[Piece], prompt: Prompt) -> list[int]:
         """Tokens of a target. Raises TargetError for a column that the prompt does not show."""
         return [token for piece in pieces for token in self._piece_ids(piece, prompt)]
+
+    def answer_ids(self, pieces: Sequence[Piece], prompt: Prompt) -> list[int]:
+        """Tokens of an answer, without the end token: the linking chain, where the form has one, and the target."""
+        ids = self.target_ids(pieces, prompt)
+        if not self.form.linking_chain:
+            return ids
+        named = {piece.number for piece in pieces if isinstance(piece, Pointer) and piece.kind == "c"}
+        chain = [Pointer("c", number) for number in prompt.order if number in named]
+        return [*self.target_ids(chain, prompt), self.chain_end, *ids]
 
     def _piece_ids(self, piece: Piece, prompt: Prompt) -> list[int]:
         special = self._special

@@ -34,8 +34,9 @@ class PieceReader:
         }
 
     def read(self, ids: Sequence[int]) -> list[Piece]:
+        """The pieces of an answer, without its linking chain. Raises TargetError for tokens that make none."""
         pieces: list[Piece] = []
-        position = 0
+        position = self._target_start(ids)
         while position < len(ids):
             name = self.encoder.token_name(ids[position])
             piece: Piece | None
@@ -59,6 +60,14 @@ class PieceReader:
             with contextlib.suppress(TargetError):
                 return self.read(ids[:end])
         return []
+
+    def _target_start(self, ids: Sequence[int]) -> int:
+        """Where the SQL begins: behind the linking chain, where the form has one."""
+        if not self.encoder.form.linking_chain:
+            return 0
+        if self.encoder.chain_end not in ids:
+            raise TargetError("the linking chain does not end")
+        return ids.index(self.encoder.chain_end) + 1
 
     def _special(self, name: str, ids: Sequence[int], at: int, pieces: list[Piece]) -> tuple[Piece | None, int]:
         inner = name[2:-2] if name.startswith("<|") else name[1:-1]

@@ -11,7 +11,7 @@ STRUCTURE = (
     "<|endoftext|>",  # ends an answer and every pretraining document
     "<|system|>",  # the schema follows
     "<|user|>",  # the question follows
-    "<|assistant|>",  # the SQL follows
+    "<|assistant|>",  # the SQL follows; a linking chain stands between two of these
     "<|prefix|>",  # span infilling: prefix, suffix, then the middle
     "<|suffix|>",
     "<|middle|>",
