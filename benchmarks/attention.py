@@ -10,7 +10,6 @@ time of `--repeats` counts.
 from __future__ import annotations
 
 import argparse
-import json
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -19,6 +18,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from reporting import report
 from text2sql.model.gpt import same_document
 from text2sql.model.layers import additive_mask, attend
 
@@ -67,11 +67,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--output", type=Path, help="JSON file for the result")
     arguments = parser.parse_args()
-    text = json.dumps(run(arguments), indent=2)
-    print(text)
-    if arguments.output:
-        arguments.output.parent.mkdir(parents=True, exist_ok=True)
-        arguments.output.write_text(text + "\n", encoding="utf-8")
+    report(run(arguments), arguments.output)
 
 
 if __name__ == "__main__":

@@ -11,9 +11,6 @@ is the share of prompts for which a way writes the engine's tokens; near ties ma
 from __future__ import annotations
 
 import argparse
-import json
-import os
-import platform
 import tempfile
 import time
 from collections.abc import Callable
@@ -22,6 +19,7 @@ from pathlib import Path
 import torch
 import transformers
 
+from reporting import machine, report
 from text2sql.config import DecodingConfig, ModelConfig
 from text2sql.decoding.engine import complete
 from text2sql.model import GPT, resolve, save_model
@@ -108,7 +106,7 @@ def run(arguments: argparse.Namespace) -> dict[str, object]:
     }
     return {
         "settings": {name: value for name, value in vars(arguments).items() if name != "output"},
-        "machine": {"architecture": platform.machine(), "cores": os.cpu_count(), "load": os.getloadavg()[0]},
+        "machine": machine(),
         "versions": {"torch": torch.__version__, "transformers": transformers.__version__},
         "greedy": measure(greedy, arguments.repeats, new),
         f"beam search, {beams} beams": measure(beam, arguments.repeats, new),
@@ -129,11 +127,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--output", type=Path, help="JSON file for the result")
     arguments = parser.parse_args()
-    text = json.dumps(run(arguments), indent=2)
-    print(text)
-    if arguments.output:
-        arguments.output.parent.mkdir(parents=True, exist_ok=True)
-        arguments.output.write_text(text + "\n", encoding="utf-8")
+    report(run(arguments), arguments.output)
 
 
 if __name__ == "__main__":

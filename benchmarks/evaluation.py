@@ -12,7 +12,6 @@ whole, which changes none of its tokens here. `agreement` compares the two score
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import platform
 import re
@@ -32,6 +31,7 @@ from text2sql.evaluation.parallel import call_in_workers
 from text2sql.evaluation.prediction_files import write_official
 from text2sql.evaluation.report import Report
 from text2sql.evaluation.scoring import ScoringOptions, instances, score
+from text2sql.files import write_json
 
 OFFICIAL = """
 import functools, runpy, sys, nltk
@@ -125,8 +125,7 @@ def main() -> None:
     for key, value in result.items():
         print(f"{key:22} {value:.3f}" if isinstance(value, float) else f"{key:22} {value}")
     if arguments.output:
-        arguments.output.parent.mkdir(parents=True, exist_ok=True)
-        arguments.output.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+        write_json(arguments.output, result)
 
 
 if __name__ == "__main__":

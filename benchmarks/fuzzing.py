@@ -18,6 +18,7 @@ from pathlib import Path
 
 from text2sql.data.spider import is_rebuilt, read_spider_split
 from text2sql.evaluation.scoring import ScoringOptions, score
+from text2sql.files import write_json
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 from sql_mutations import mutate
@@ -63,7 +64,7 @@ def main() -> None:
     result = {"fuzz": arguments.fuzz, "seed": arguments.seed, "pairs": len(examples), **counts}
     print(json.dumps(result, indent=2))
     if arguments.output:
-        arguments.output.write_text(json.dumps(result | {"examples": caught}, indent=2) + "\n", encoding="utf-8")
+        write_json(arguments.output, result | {"examples": caught})
 
 
 if __name__ == "__main__":

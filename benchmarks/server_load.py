@@ -18,7 +18,6 @@ import itertools
 import json
 import os
 import platform
-import statistics
 import subprocess
 import sys
 import time
@@ -27,6 +26,8 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+
+from reporting import percentiles, report
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 HEALTH_SECONDS = 0.5
@@ -114,15 +115,6 @@ async def watch_health(client: httpx.AsyncClient, seconds: list[float]) -> None:
         await asyncio.sleep(HEALTH_SECONDS)
 
 
-def percentiles(seconds: list[float]) -> dict[str, float]:
-    """Median, 95th and 99th percentile, and the longest."""
-    if len(seconds) < 2:
-        return {}
-    cuts = statistics.quantiles(seconds, n=100, method="inclusive")
-    found = {"p50": cuts[49], "p95": cuts[94], "p99": cuts[98], "max": max(seconds)}
-    return {name: round(value, 3) for name, value in found.items()}
-
-
 def main() -> None:
     """Parse the arguments, measure, print and write the result."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -146,10 +138,7 @@ def main() -> None:
         **measured,
         "machine": {"architecture": platform.machine(), "cores": os.cpu_count(), "load_before": load},
     }
-    text = json.dumps(result, indent=2)
-    print(text)
-    if arguments.output:
-        arguments.output.write_text(text + "\n", encoding="utf-8")
+    report(result, arguments.output)
 
 
 if __name__ == "__main__":

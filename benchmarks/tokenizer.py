@@ -26,6 +26,7 @@ from tokenizers import models, pre_tokenizers, trainers
 
 from text2sql.data.files import read_json, read_jsonl, require_file
 from text2sql.errors import UserError
+from text2sql.files import write_json
 from text2sql.tokenizer import Tokenizer, textbook
 from text2sql.tokenizer.files import render_json
 from text2sql.tokenizer.pretokenization import PATTERN
@@ -164,11 +165,10 @@ def main() -> None:
     sections = measure(texts, options)
     print("\n".join(map(table, sections)))
     if options.output:
-        options.output.parent.mkdir(parents=True, exist_ok=True)
         machine = {"cores": os.cpu_count(), "load": os.getloadavg()[0], "python": platform.python_version()}
         versions = {"tokenizers": tokenizers.__version__, "tiktoken": tiktoken.__version__}
         figures = {"machine": machine, "versions": versions, "repeats": options.repeats, "sections": sections}
-        options.output.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
+        write_json(options.output, figures)
 
 
 if __name__ == "__main__":

@@ -12,9 +12,6 @@ time and by the wall clock, without the padding's tokens. `first_loss` shows tha
 from __future__ import annotations
 
 import argparse
-import json
-import os
-import platform
 import random
 import tempfile
 import time
@@ -25,6 +22,7 @@ import torch
 import transformers
 from torch.nn.utils.rnn import pad_sequence
 
+from reporting import machine, report
 from text2sql.config import ModelConfig, TrainingConfig
 from text2sql.data.packing import Batch, Document, PackedBatches
 from text2sql.model import GPT, load_model, resolve, save_model
@@ -136,7 +134,7 @@ def run(arguments: argparse.Namespace) -> dict[str, object]:
     }
     return {
         "settings": {k: v for k, v in vars(arguments).items() if k != "output"},
-        "machine": {"processor": platform.processor() or platform.machine(), "cores": os.cpu_count()},
+        "machine": machine(),
         "versions": {"torch": torch.__version__, "transformers": transformers.__version__},
         "ways": found,
         "faster_than_hugging_face_by": ratios,
@@ -154,11 +152,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--output", type=Path, help="JSON file for the result")
     arguments = parser.parse_args()
-    text = json.dumps(run(arguments), indent=2)
-    print(text)
-    if arguments.output:
-        arguments.output.parent.mkdir(parents=True, exist_ok=True)
-        arguments.output.write_text(text + "\n", encoding="utf-8")
+    report(run(arguments), arguments.output)
 
 
 if __name__ == "__main__":

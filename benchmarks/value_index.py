@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import json
 import multiprocessing
 import os
 import platform
@@ -26,6 +25,7 @@ from typing import Any
 
 from text2sql.data.database_values import cache_file, value_index
 from text2sql.database import connect
+from text2sql.files import write_json
 from text2sql.prompting.words import split_words
 
 QUESTION = "how many events were there in city q42 in 2007 with an amount over 5?"
@@ -134,10 +134,9 @@ def main() -> None:
             figures[name] = measure(action, path, cache)
     print(table(options.rows, figures))
     if options.output:
-        options.output.parent.mkdir(parents=True, exist_ok=True)
         machine = {"cores": os.cpu_count(), "load": load, "python": platform.python_version()}
         content = {"machine": machine, "sqlite": sqlite3.sqlite_version, "rows": options.rows, **figures}
-        options.output.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+        write_json(options.output, content)
 
 
 if __name__ == "__main__":
