@@ -169,6 +169,20 @@ def test_a_schema_that_does_not_fit_keeps_what_is_linked(encoder: PromptEncoder)
         encoder.target_ids([Pointer("c", 39)], short)
 
 
+@pytest.mark.parametrize(
+    ("question", "sql", "shown"),
+    [
+        ("album titles", "SELECT count(*) FROM artist", "<|table|> artist"),
+        ("artist names", "SELECT title FROM album", "<|text|> title"),
+    ],
+)
+def test_training_shows_what_the_answer_names(encoder: PromptEncoder, question: str, sql: str, shown: str) -> None:
+    narrow = PromptEncoder(encoder.tokenizer, replace(FORM, max_columns=1))
+    example = narrow.prepare(question, sql, SCHEMA, link(question, SCHEMA))
+    assert shown not in spelt(narrow, narrow.prompt(question, SCHEMA).ids)
+    assert shown in spelt(narrow, narrow.document(example, Random(1))[0])
+
+
 def test_questions_that_cannot_be_asked(encoder: PromptEncoder) -> None:
     with pytest.raises(UserError, match="the question is empty"):
         encoder.prompt("  \n", SCHEMA)
