@@ -254,11 +254,11 @@ def test_compiles_as_one_graph_without_recompiling_for_other_documents() -> None
 
 
 @pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+@pytest.mark.parametrize("kv_heads", [4, 2])  # grouped queries take another kernel than plain ones
 @torch.no_grad()
-def test_the_fused_kernels_of_a_gpu_agree_with_the_cpu() -> None:
-    if not torch.cuda.is_available():
-        pytest.skip("no CUDA device here")
-    model = make_model(kv_heads=2)
+def test_a_gpu_agrees_with_the_cpu(kv_heads: int) -> None:
+    model = make_model(kv_heads=kv_heads)
     ids = random_ids(2, 200)
     positions, documents = packed_row([80, 100], padding=20)
     arguments = [ids, positions.expand(2, -1), documents.expand(2, -1)]
