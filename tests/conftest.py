@@ -5,8 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from page_server import Browser, Page
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 
@@ -28,3 +32,22 @@ def data_mirror() -> Path:
         if candidate and (Path(candidate) / "wikisql" / "dev.jsonl.gz").is_file():
             return Path(candidate)
     pytest.skip("the real WikiSQL and Spider files are not here: set TEXT2SQL_DATA_MIRROR to their folder")
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Chromium for the tests of one file."""
+    from page_server import chromium  # here, because it skips the test where Playwright is not installed
+
+    with chromium() as started:
+        yield started
+
+
+@pytest.fixture
+def page(browser: Browser, address: str) -> Iterator[Page]:
+    """The web page with a database's tables, from the server whose `address` is a fixture of the test's file."""
+    from page_server import expect, open_page
+
+    with open_page(browser, address) as opened:
+        expect(opened.locator("#schema-tree [role=treeitem]").first).to_be_visible()
+        yield opened

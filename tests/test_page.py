@@ -24,7 +24,6 @@ from page_server import (
     Route,
     ask,
     check,
-    chromium,
     column,
     expect,
     open_page,
@@ -39,22 +38,9 @@ from text2sql.errors import UserError
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as started:
-        yield started
-
-
-@pytest.fixture(scope="module")
 def address() -> Iterator[str]:
     with page_server(MUSIC) as url:
         yield url
-
-
-@pytest.fixture
-def page(browser: Browser, address: str) -> Iterator[Page]:
-    with open_page(browser, address) as opened:
-        expect(opened.locator("#schema-tree [role=treeitem]").first).to_be_visible()
-        yield opened
 
 
 def test_a_question_becomes_sql_rows_and_a_sentence(page: Page) -> None:

@@ -21,7 +21,6 @@ from page_server import (
     Page,
     ask,
     check,
-    chromium,
     column,
     expect,
     hostile_database,
@@ -37,23 +36,10 @@ LINES = "SELECT release_date, price, stock FROM albums GROUP BY release_date"
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as started:
-        yield started
-
-
-@pytest.fixture(scope="module")
 def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     hostile = hostile_database(tmp_path_factory.mktemp("hostile") / "hostile.sqlite")
     with page_server(MUSIC, hostile) as url:
         yield url
-
-
-@pytest.fixture
-def page(browser: Browser, address: str) -> Iterator[Page]:
-    with open_page(browser, address) as opened:
-        expect(opened.locator("#schema-tree [role=treeitem]").first).to_be_visible()
-        yield opened
 
 
 def focused(page: Page) -> str:
