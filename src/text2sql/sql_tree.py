@@ -10,9 +10,9 @@ from sqlglot import exp
 Node = TypeVar("Node", bound=exp.Expr)
 
 
-def own_nodes(part: exp.Expr, kind: type[Node]) -> Iterator[Node]:
-    """Nodes of a kind in a SELECT or a part of one; of the queries nested in it only the outermost nodes."""
-    for node in part.walk(bfs=False, prune=lambda n: n is not part and isinstance(n, exp.Query)):
+def own_nodes(part: exp.Expr, kind: type[Node], borders: tuple[type[exp.Expr], ...] = (exp.Query,)) -> Iterator[Node]:
+    """Nodes of a kind in a SELECT or a part of one; of the `borders` in it, the nested queries, only the outermost."""
+    for node in part.walk(bfs=False, prune=lambda n: n is not part and isinstance(n, borders)):
         if isinstance(node, kind):
             yield node
 

@@ -8,9 +8,10 @@ here by counting: no column of a source is used more often than the most used on
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
 
 from sqlglot import exp
+
+from text2sql.sql_tree import own_nodes
 
 MAX_NODES = 500_000
 """Largest query after substitution, in nodes of its tree (some 100 bytes of the server's memory each)."""
@@ -27,7 +28,7 @@ def _size(query: exp.Expr, tables: dict[str, int]) -> int:
     clause = query.args.get("with_")
     for common in clause.expressions if clause else ():
         tables[common.alias.lower()] = _pulled_up(common.this, tables)
-    own = [node for node in _own_nodes(query) if node is not clause]
+    own = [node for node in own_nodes(query, exp.Expr, (exp.Query, exp.With)) if node is not clause]
     columns = Counter(node.name.lower() for node in own if isinstance(node, exp.Column | exp.Star))
     stars = columns.pop("*", 0)
     uses = max(1, max(columns.values(), default=0) + stars)
@@ -43,8 +44,3 @@ def _size(query: exp.Expr, tables: dict[str, int]) -> int:
 def _pulled_up(query: exp.Expr, tables: dict[str, int]) -> int:
     """Size of a subquery, cut off so that the numbers stay small."""
     return min(_size(query, tables), 10 * MAX_NODES)
-
-
-def _own_nodes(query: exp.Expr) -> Iterator[exp.Expr]:
-    """The nodes of a query without those inside of its subqueries, which are given themselves."""
-    return query.walk(prune=lambda node: node is not query and isinstance(node, exp.With | exp.Query))
