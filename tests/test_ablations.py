@@ -21,7 +21,7 @@ from text2sql.errors import UserError  # noqa: E402
 
 STAGE = {
     "steps": 2, "batch_tokens": 512, "micro_batch_tokens": 512, "context": 512, "warmup_steps": 1, "compile": "off",
-    "precision": "fp32", "evaluate_every": 0, "evaluate_batches": 1,
+    "precision": "fp32", "device": "cpu", "evaluate_every": 0, "evaluate_batches": 1,
 }  # fmt: skip
 BASE = {
     "tokenizer": {"vocabulary_size": 500},
