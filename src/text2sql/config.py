@@ -64,6 +64,8 @@ class ModelConfig:
 class PromptingConfig:
     """The form of prompt and target. Saved in the checkpoint, so that it cannot be read with the wrong prompt."""
 
+    direction: Literal["sql", "question"] = "sql"
+    """What the model writes: `sql` for a question, or the `question` for a query (`text2sql data invent`)."""
     items: Literal["ids", "names"] = "ids"
     """Schema items in the target: `ids` points with id tokens, `names` writes the names out."""
     values: Literal["spans", "text"] = "spans"

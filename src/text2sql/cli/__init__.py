@@ -24,7 +24,7 @@ VERBS = {
     "serve": "a web page and an API to ask a database",
     "mcp": "a Model Context Protocol server that asks a database",
     "tokenizer": "train, use and inspect the BPE tokenizer",
-    "data": "download, count and check the data sets",
+    "data": "download, count and check the data sets; make training pairs with a model",
 }
 
 

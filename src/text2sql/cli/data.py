@@ -1,10 +1,11 @@
-"""`text2sql data`: download the sets, count what is in them, check for leaks."""
+"""`text2sql data`: download the sets, count what is in them, check for leaks, make training pairs."""
 
 from __future__ import annotations
 
 import argparse
 from pathlib import Path
 
+from text2sql.cli import self_training
 from text2sql.cli.output import format_table
 from text2sql.config import Config, DataConfig, PromptingConfig, SetConfig
 from text2sql.data.contents import Contents
@@ -20,6 +21,7 @@ from text2sql.files import read_json
 from text2sql.pipeline.sources import data_directory, load_examples, question_texts
 from text2sql.prompting.expressions import CanonicalError
 from text2sql.prompting.prompt import PromptEncoder, tokens_of
+from text2sql.prompting.question_encoder import encoder_of
 from text2sql.tokenizer import Tokenizer
 
 COUNTED = ("wikisql", "spider", "spider_syn", "other_text2sql")
@@ -36,6 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     stats.add_argument("--context", type=int, default=512, help="tokens beyond which an example counts as truncated")
     check = actions.add_parser("check", help="look for dev, test and holdout questions or tables in training sets")
     check.add_argument("sets", nargs="*", default=["wikisql:train", "spider:train"], help="NAME:SPLIT or files")
+    self_training.add_actions(actions)
     for action in (fetch, stats, check):
         action.add_argument("--data-dir", default=DataConfig().directory, help="folder of the downloaded sets")
 
@@ -47,6 +50,8 @@ def run(arguments: argparse.Namespace) -> int:
         rows = [(s.name, s.files, round(s.bytes / 1e6, 1), s.rows, s.origin) for s in found]
         print(format_table(("set", "files", "MB", "rows", "from"), rows))
         return 0
+    if arguments.action in self_training.ACTIONS:
+        return self_training.run(arguments)
     config = Config(data=DataConfig(directory=arguments.data_dir))
     return _stats(arguments, config) if arguments.action == "stats" else _check(arguments, config)
 
@@ -57,7 +62,7 @@ def _stats(arguments: argparse.Namespace, config: Config) -> int:
         raise UserError(f"no data set in {arguments.data_dir}; run ./scripts/download_data.sh")
     sets = {name: _read(name, config) for name in names}
     tokenizer, form = _tokenizer(arguments, list(sets.values()))
-    encode = _lengths(PromptEncoder(tokenizer, form), Contents(data_directory(config)))
+    encode = _lengths(encoder_of(tokenizer, form), Contents(data_directory(config)))
     counted = {
         name: statistics(examples, tokenizer, encode, arguments.context, progress=True)
         for name, examples in sets.items()

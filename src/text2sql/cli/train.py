@@ -56,7 +56,7 @@ def run(arguments: argparse.Namespace) -> int:
         print("interrupted; the same command goes on from the last checkpoint")
         return 130
     for database, question in DEMONSTRATION:
-        if Path(database).is_file():
+        if Path(database).is_file() and config.prompting.direction == "sql":
             print(f"\ndatabase  {database}\n{_answer(outcome, database, question)}")
     print(f"\n{summary(outcome, time.monotonic() - began)}")
     return 0

@@ -3,7 +3,9 @@
 A row needs a question, its SQL (null or empty: no query answers it) and the schema as CREATE TABLE text. The field
 names of sql-create-context (`question`, `answer`, `context`) and of gretel's sets (`sql_prompt`, `sql`,
 `sql_context`) are understood too. Optional fields: `id`, `db_id`, `split`, `database` (path of a SQLite file,
-relative to the data file). Nothing is executed.
+relative to the data file). A row with `set` (`wikisql`, `spider`, `spider_syn`) is about the database `db_id` of that
+set's `split`, and takes its schema and contents from there (`text2sql data practise` writes such rows). Nothing is
+executed.
 """
 
 from __future__ import annotations
@@ -11,7 +13,7 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
@@ -19,6 +21,7 @@ from typing import Any
 
 from text2sql.data.example import Example
 from text2sql.data.files import describe, find_file, note_bad, opened, read_json, read_jsonl
+from text2sql.data.wikisql import to_logical_form
 from text2sql.errors import UserError
 from text2sql.schema import Schema
 
@@ -34,18 +37,23 @@ SUFFIXES = (".jsonl", ".jsonl.gz", ".json", ".json.gz", ".csv", ".csv.gz")
 ALL = "all"
 """The split that takes every row, whatever the rows say of splits."""
 
+FindDatabase = Callable[[str, str, str], Example]
+"""(set, split, name of a database of it) -> an example about that database. Raises ValueError where there is none."""
+
 OTHER_HINT = "run ./scripts/download_data.sh other_text2sql"
 
 
-def read_plain(path: Path | str, split: str = ALL, skipped: list[str] | None = None) -> list[Example]:
+def read_plain(
+    path: Path | str, split: str = ALL, skipped: list[str] | None = None, find_database: FindDatabase | None = None
+) -> list[Example]:
     """The rows of a file in one of `SUFFIXES`.
 
-    Rows that name a split are filtered by it, unless it is `all`; rows that name none belong to every split. Raises
-    UserError for a missing or unknown file, a damaged or incomplete row (noted in `skipped` where that is a list),
-    or a split that no row has.
+    Rows that name a split are filtered by it, unless it is `all`; rows that name none belong to every split. Rows
+    about a database of another set find it by `find_database`. Raises UserError for a missing or unknown file, a
+    damaged or incomplete row (noted in `skipped` where that is a list), or a split that no row has.
     """
     path = Path(path)
-    builder = _ExampleBuilder(path.name, path.parent)
+    builder = _ExampleBuilder(path.name, path.parent, find_database=find_database)
     if path.name.endswith((".jsonl", ".jsonl.gz")):
         found = list(read_jsonl(path, builder.build, skipped))
     elif path.name.endswith((".json", ".json.gz")):
@@ -105,8 +113,15 @@ def read_other(directory: Path | str, name: str | None, split: str, skipped: lis
 class _ExampleBuilder:
     """Makes examples of rows; keeps what they share."""
 
-    def __init__(self, source: str, directory: Path | None, schemas: Mapping[str, str] | None = None):
+    def __init__(
+        self,
+        source: str,
+        directory: Path | None,
+        schemas: Mapping[str, str] | None = None,
+        find_database: FindDatabase | None = None,
+    ):
         self.source, self.directory, self.schemas = source, directory, schemas or {}
+        self.find_database = find_database
 
     def build(self, row: Mapping[str, Any], number: int) -> tuple[Example, str | None]:
         """The example, whose `split` is still open, and the split that the row names."""
@@ -118,13 +133,15 @@ class _ExampleBuilder:
         if not isinstance(sql, str | None):
             raise ValueError(f"the SQL must be text or null, not {type(sql).__name__}")
         sql = (sql or "").strip()
+        identity = f"{self.source}/{row.get('id') or number}"
+        own_split = None if row.get("split") in (None, "") else str(row["split"])
+        if row.get("set") and self.find_database:
+            neighbour = self.find_database(str(row["set"]), own_split or "train", str(row["db_id"]))
+            return _beside(neighbour, identity, question.strip(), sql), own_split
         name = str(row.get("db_id") or "database")
         schema = self._schema(row, name, answerable=bool(sql))
-        identity = str(row.get("id") or number)
         database = self._database(row, name)
-        own_split = row.get("split")
-        example = Example(f"{self.source}/{identity}", question.strip(), sql, schema, database, self.source, "")
-        return example, None if own_split in (None, "") else str(own_split)
+        return Example(identity, question.strip(), sql, schema, database, self.source, ""), own_split
 
     def _schema(self, row: Mapping[str, Any], name: str, answerable: bool) -> Schema:
         if not answerable and not any(row.get(field) for field in FIELDS["schema"]):
@@ -144,6 +161,14 @@ class _ExampleBuilder:
             return str(path)
         path = self.directory / f"{name}.sqlite"
         return str(path) if path.is_file() else None
+
+
+def _beside(neighbour: Example, identity: str, question: str, sql: str) -> Example:
+    """Another question about the database of `neighbour`, as an example of its set."""
+    form = neighbour.logical_form and to_logical_form(sql, neighbour.schema)
+    if neighbour.logical_form and not form:
+        raise ValueError(f"the SQL is no WikiSQL query: {sql}")
+    return replace(neighbour, id=identity, question=question, sql=sql, logical_form=form)
 
 
 @lru_cache(maxsize=4096)

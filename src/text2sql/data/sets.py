@@ -10,11 +10,12 @@
 from __future__ import annotations
 
 import logging
+from functools import cache
 from pathlib import Path
 
 from text2sql.data import plain, spider, wikisql
 from text2sql.data.example import Example
-from text2sql.data.plain import SUFFIXES, read_hub, read_other, read_plain
+from text2sql.data.plain import SUFFIXES, FindDatabase, read_hub, read_other, read_plain
 from text2sql.errors import UserError
 
 SET_NAMES = ("wikisql", "spider", "spider_syn", "other_text2sql")
@@ -62,7 +63,25 @@ def _read(name: str, split: str, directory: Path, skipped: list[str] | None) -> 
     if first == "other_text2sql":
         return read_other(directory / first, rest or None, split, skipped)
     if name.endswith(SUFFIXES) or Path(name).is_file():
-        return read_plain(name, split, skipped)
+        return read_plain(name, split, skipped, _database_finder(directory))
     if name.count("/") == 1 and all(name.split("/")):
         return read_hub(name, split, skipped)
     raise UserError(f"unknown data set {name!r}; known: {', '.join(SET_NAMES)}, a file, or owner/name on the hub")
+
+
+def _database_finder(directory: Path) -> FindDatabase:
+    """Finds the databases of the sets under a directory; reads each split once."""
+
+    @cache
+    def databases(name: str, split: str) -> dict[str, Example]:
+        return {example.schema.name: example for example in _read(name, split, directory, None)}
+
+    def find(name: str, split: str, database: str) -> Example:
+        if name not in SET_NAMES:
+            raise ValueError(f"unknown set {name!r}; known: {', '.join(SET_NAMES)}")
+        found = databases(name, split).get(database)
+        if found is None:
+            raise ValueError(f"{name}, split {split!r}, asks about no database {database!r}")
+        return found
+
+    return find

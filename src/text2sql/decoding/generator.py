@@ -11,6 +11,7 @@ import torch
 from text2sql.config import DecodingConfig, PromptingConfig
 from text2sql.decoding.engine import Completion, OnTokens, complete
 from text2sql.decoding.mask import GrammarMask
+from text2sql.errors import UserError
 from text2sql.files import read_json, write_json
 from text2sql.model import GPT, load_model
 from text2sql.prompting.linking import Links
@@ -60,11 +61,8 @@ class Generator:
 
     @classmethod
     def load(cls, directory: Path | str, device: str = "cpu") -> Generator:
-        """Read a checkpoint folder. Raises UserError for missing, truncated or mismatched files."""
-        directory = Path(directory)
-        tokenizer = Tokenizer.load(directory)
-        form = read_json(directory / PROMPTING_FILE, PromptingConfig)
-        return cls(load_model(directory, device, tokenizer.vocabulary_size), tokenizer, form)
+        """Read a checkpoint folder. Raises UserError for one that writes questions, and as `read_checkpoint` does."""
+        return cls(*read_checkpoint(directory, device, "sql"))
 
     @staticmethod
     def write_extras(directory: Path, tokenizer: Tokenizer, form: PromptingConfig) -> None:
@@ -130,3 +128,19 @@ class Generator:
         except TargetError as error:
             return Prediction("", text, completion.log_probability, str(error))
         return Prediction(sql, text, completion.log_probability)
+
+
+def read_checkpoint(directory: Path | str, device: str, direction: str) -> tuple[GPT, Tokenizer, PromptingConfig]:
+    """A checkpoint folder's model, tokenizer and prompt form.
+
+    Raises UserError for missing, truncated or mismatched files, and for a model of the other direction.
+    """
+    directory = Path(directory)
+    tokenizer = Tokenizer.load(directory)
+    form = read_json(directory / PROMPTING_FILE, PromptingConfig)
+    if form.direction != direction:
+        wanted = {"sql": "SQL", "question": "questions"}[direction]
+        raise UserError(
+            f"{directory} was trained with prompting.direction={form.direction}: give a checkpoint that writes {wanted}"
+        )
+    return load_model(directory, device, tokenizer.vocabulary_size), tokenizer, form

@@ -27,7 +27,7 @@ def guided(
     pairs = tqdm(list(zip(found, examples, strict=True)), desc="executing beams", unit="question", disable=not progress)
     chosen = []
     for beams, example in pairs:
-        with _opened(example, contents) as database:
+        with opened(example, contents) as database:
             chosen.append(choose(beams, database, fold=example.source == "wikisql") if database else beams[0])
     return chosen
 
@@ -42,19 +42,21 @@ def choose(beams: Sequence[Prediction], database: Database, fold: bool = False) 
         if not beam.sql:
             continue
         result = database.run(beam.sql.lower() if fold else beam.sql, TIME_LIMIT, row_limit=50)
-        if result.error is None and _says_something(result.rows):
+        if result.error is None and says_something(result.rows):
             return beam
         if result.error is None and running is None:
             running = beam
     return running or beams[0]
 
 
-def _says_something(rows: Iterable[Sequence[object]]) -> bool:
+def says_something(rows: Iterable[Sequence[object]]) -> bool:
+    """Whether a result holds anything but NULL and zero."""
     return any(value not in (None, 0) for row in rows for value in row)
 
 
 @contextmanager
-def _opened(example: Example, contents: Contents) -> Iterator[Database | None]:
+def opened(example: Example, contents: Contents) -> Iterator[Database | None]:
+    """The database of an example, for WikiSQL its table with text lower-cased; None where there are no rows."""
     if example.source == "wikisql":
         rows = contents.rows(example)
         folded = [[value.lower() if isinstance(value, str) else value for value in row] for row in rows]

@@ -60,6 +60,8 @@ def run_experiment(config: Config, say: Callable[[str], None], main_process: boo
     if outcome.interrupted or not main_process:
         return outcome
     publish(stage_checkpoint(folders, "finetuning"), folders.checkpoint)
+    if config.prompting.direction == "question":  # a question has no score but the validation loss
+        return outcome
     outcome.reports = evaluate_checkpoint(config, folders.checkpoint, say)
     return outcome
 

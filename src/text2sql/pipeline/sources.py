@@ -58,12 +58,20 @@ def load_examples(wanted: SetConfig, config: Config) -> list[Example]:
             raise UserError(f"examples has no split {wanted.split!r}; it has {', '.join(splits)}")
         return splits[wanted.split]
     if wanted.name.startswith(SYNTHETIC):
-        asked = read_set(wanted.name.removeprefix(SYNTHETIC), wanted.split, data_directory(config))
-        if wanted.name == f"{SYNTHETIC}wikisql":
-            tables = WikiSQLTables(data_directory(config) / "wikisql", wanted.split)
-            return wikisql_questions(tables, (e.schema.name for e in asked), QUESTIONS_PER_TABLE, seed=1)
-        return synthetic_examples(asked, PAIRS_PER_DATABASE, seed=1, progress=True)
+        name = wanted.name.removeprefix(SYNTHETIC)
+        count = QUESTIONS_PER_TABLE if name == "wikisql" else PAIRS_PER_DATABASE
+        return generated_examples(SetConfig(name, wanted.split), config, count, seed=1)
     return read_set(wanted.name, wanted.split, data_directory(config), config.data.skip_bad_lines)
+
+
+def generated_examples(asked: SetConfig, config: Config, per_database: int, seed: int) -> list[Example]:
+    """Questions generated over each database, or WikiSQL table, that a set's split asks."""
+    directory = data_directory(config)
+    examples = read_set(asked.name, asked.split, directory)
+    if asked.name == "wikisql":
+        tables = WikiSQLTables(directory / "wikisql", asked.split)
+        return wikisql_questions(tables, (e.schema.name for e in examples), per_database, seed)
+    return synthetic_examples(examples, per_database, seed, progress=True)
 
 
 def training_examples(config: Config, progress: bool = True) -> list[list[Example]]:

@@ -19,12 +19,14 @@ from text2sql.data.instruction import InstructionDocuments, prepare
 from text2sql.data.packing import Mixture
 from text2sql.data.text_documents import OFFSETS_FILE, TextDocuments, save_tokens
 from text2sql.decoding.generator import Generator, Request
+from text2sql.decoding.question_writer import QuestionWriter
 from text2sql.errors import UserError
 from text2sql.files import file_sha256
 from text2sql.model import GPT, load_model, resolve
 from text2sql.model.files import WEIGHTS_FILE
 from text2sql.pipeline.sources import corpus_texts, data_directory, load_examples, question_texts
 from text2sql.prompting.prompt import Prepared, PromptEncoder, tokens_of
+from text2sql.prompting.question_encoder import encoder_of
 from text2sql.tokenizer import Tokenizer
 from text2sql.training import Trainer, TrainingSummary, pack_training, pack_validation, resolve_checkpoint
 from text2sql.training.trainer import Callbacks
@@ -144,7 +146,7 @@ def finetune(
 ) -> TrainingSummary:
     """Instruction tuning from the weights in `start`, or from random ones."""
     stage = config.finetuning
-    encoder = PromptEncoder(tokenizer, config.prompting)
+    encoder = encoder_of(tokenizer, config.prompting)
     contents = Contents(data_directory(config))
     prepared = [_prepared(examples, encoder, contents, stage) for examples in sets]
     weights = [wanted.weight for wanted in config.data.sets]
@@ -205,6 +207,9 @@ def _write_extras(directory: Path, config: Config, tokenizer: Tokenizer) -> None
 
 
 def _samples(model: GPT, tokenizer: Tokenizer, config: Config, examples: Sequence[Prepared]) -> str:
+    if config.prompting.direction == "question":
+        written = QuestionWriter(model, tokenizer, config.prompting).write(examples, config.decoding)
+        return "\n".join(f"{e.question}\n    {question}" for e, question in zip(examples, written, strict=True))
     generator = Generator(model, tokenizer, config.prompting)
     requests = [Request(e.question, e.schema, e.links) for e in examples]
     lines = []
