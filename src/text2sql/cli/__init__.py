@@ -18,6 +18,7 @@ VERBS = {
     "evaluate": "score a checkpoint on a set with gold SQL",
     "score": "score a file of predictions without a model",
     "compare": "compare two evaluation reports, example by example",
+    "average": "make one model of several checkpoints' mean weights",
     "predict": "write the SQL for a file of questions",
     "ask": "ask one question of a database: SQL, rows and a sentence",
     "chat": "ask a database question after question in the terminal",
