@@ -17,11 +17,12 @@ import json
 import os
 import time
 from collections import defaultdict
-from collections.abc import Iterator
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import torch
 import transformers
@@ -41,7 +42,6 @@ from text2sql.files import file_sha256
 from text2sql.model.files import WEIGHTS_FILE
 from text2sql.pipeline.evaluation import sample
 
-PARTS = ("linking", "prompt", "decoding", "mask", "execution")
 EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
 Asked = tuple[str, str]
 """A database's path and a question."""
@@ -54,10 +54,15 @@ class Stopwatch:
         self.seconds: dict[str, float] = defaultdict(float)
         self.returned: dict[str, Any] = {}
 
-    def watch(self, owner: Any, name: str, part: str) -> None:
-        """Count the time in `owner.name`, from now on, as that of a part."""
-        original = getattr(owner, name)
+    @contextmanager
+    def watching(self, functions: Mapping[str, tuple[Any, str]]) -> Iterator[None]:
+        """Within it the time in each `part: (owner, name)` counts."""
+        with ExitStack() as stack:
+            for part, (owner, name) in functions.items():
+                stack.enter_context(patch.object(owner, name, self._timed(getattr(owner, name), part)))
+            yield
 
+    def _timed(self, original: Callable[..., Any], part: str) -> Callable[..., Any]:
         def timed(*arguments: Any, **options: Any) -> Any:
             began = time.perf_counter()
             try:
@@ -66,7 +71,7 @@ class Stopwatch:
                 self.seconds[part] += time.perf_counter() - began
             return self.returned[part]
 
-        setattr(owner, name, timed)
+        return timed
 
     def clear(self) -> None:
         """Begin again."""
@@ -75,7 +80,7 @@ class Stopwatch:
 
 
 class Bench:
-    """The model, ready to answer in three ways."""
+    """The model, ready to answer in three ways; `parts` are timed within `watch.watching(parts)`."""
 
     def __init__(self, folder: Path, beams: int) -> None:
         self.generator = Generator.load(folder)
@@ -83,11 +88,13 @@ class Bench:
         self.llama = transformers.LlamaForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
         self.ways = {"greedy": DecodingConfig(), f"{beams} beams": DecodingConfig(num_beams=beams)}
         self.watch = Stopwatch()
-        self.watch.watch(text2sql.assistant.assistant, "link", "linking")
-        self.watch.watch(self.generator.encoder, "prompt", "prompt")
-        self.watch.watch(text2sql.decoding.generator, "complete", "decoding")
-        self.watch.watch(GrammarMask, "__call__", "mask")
-        self.watch.watch(SQLiteDatabase, "run", "execution")
+        self.parts = {
+            "linking": (text2sql.assistant.assistant, "link"),
+            "prompt": (self.generator.encoder, "prompt"),
+            "decoding": (text2sql.decoding.generator, "complete"),
+            "mask": (GrammarMask, "__call__"),
+            "execution": (SQLiteDatabase, "run"),
+        }
 
     def question(self, database: Database, question: str) -> dict[str, dict[str, float]]:
         """Seconds and tokens of each way; empty for a question that the model is not asked."""
@@ -100,7 +107,7 @@ class Bench:
             total = time.perf_counter() - began
             if "decoding" not in self.watch.returned:
                 return {}
-            parts = {part: self.watch.seconds[part] for part in PARTS}
+            parts = {part: self.watch.seconds[part] for part in self.parts}
             rest = total - sum(parts.values()) + parts["mask"]
             tokens = len(self.watch.returned["decoding"][0][0].ids)
             found[name] = {"total": total, **parts, "rest": rest, "tokens": tokens}
@@ -140,6 +147,7 @@ def measure(bench: Bench, questions: list[Asked], name: str) -> dict[str, Any]:
     """Percentiles of every part of each way, and how the ways compare."""
     seconds: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
     with ExitStack() as stack:
+        stack.enter_context(bench.watch.watching(bench.parts))
         databases = {path: stack.enter_context(connect(path)) for path in dict.fromkeys(path for path, _ in questions)}
         for path, database in databases.items():  # reads the values, and warms everything up
             bench.question(database, next(question for of, question in questions if of == path))
