@@ -106,6 +106,8 @@ class SetConfig:
     """train, dev, holdout, ... as the set defines it."""
     weight: float = 1.0
     """How often each example is seen per epoch; 0.5 takes every second one, 2 all of them twice."""
+    limit: int | None = None
+    """At most so many of the set's examples, chosen by finetuning.seed; None takes all."""
 
 
 @dataclass

@@ -15,6 +15,7 @@ from text2sql.data.sets import read_set
 from text2sql.data.spider import executable_only
 from text2sql.data.wikisql import WikiSQLTables
 from text2sql.errors import UserError
+from text2sql.pipeline.evaluation import sample
 from text2sql.synthesis.quickstart import examples_dataset
 from text2sql.synthesis.training_pairs import synthetic_examples
 from text2sql.synthesis.wikisql_questions import wikisql_questions
@@ -51,7 +52,14 @@ def data_directory(config: Config) -> Path:
 
 
 def load_examples(wanted: SetConfig, config: Config) -> list[Example]:
-    """One set and split: `examples` and `synthetic/...` are generated from databases, the others are read."""
+    """One set and split, or the part of it that its `limit` leaves, in the set's order."""
+    if wanted.limit is not None and wanted.limit < 1:
+        raise UserError(f"{wanted.name}: its limit is {wanted.limit}; it must be at least 1")
+    return sample(_all_examples(wanted, config), wanted.limit, config.finetuning.seed)
+
+
+def _all_examples(wanted: SetConfig, config: Config) -> list[Example]:
+    """`examples` and `synthetic/...` are generated from databases, the others are read."""
     if wanted.name == "examples":
         splits = _embedded(EXAMPLES)
         if wanted.split not in splits:
