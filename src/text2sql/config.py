@@ -122,6 +122,9 @@ class DataConfig:
     """The mixture."""
     skip_bad_lines: bool = False
     """Skip corrupt lines (counted and reported) instead of stopping at the first."""
+    substitute_values: float = 0.0
+    """Share of the training examples that are added once more with other values, in question and SQL alike, of the
+    same columns; generated sets are left as they are, and so are examples whose values do not stand in the question."""
 
 
 @dataclass

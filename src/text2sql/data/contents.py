@@ -37,7 +37,7 @@ class Contents:
         """The example's value index, or None where the set has no contents."""
         key = example.database or f"{example.source}:{example.schema.name}"
         if key not in self._indexes:
-            self._indexes[key] = ValueIndex(self._values(example))
+            self._indexes[key] = ValueIndex(self.values(example))
         return self._indexes[key] if len(self._indexes[key]) else None
 
     def rows(self, example: Example) -> list[list[Any]]:
@@ -47,7 +47,8 @@ class Contents:
             self._wikisql[split] = WikiSQLTables(self._directory / "wikisql", split)
         return self._wikisql[split].rows(example.schema.name)
 
-    def _values(self, example: Example) -> Iterator[tuple[int, Any]]:
+    def values(self, example: Example) -> Iterator[tuple[int, Any]]:
+        """(column number, value) of the cells of the example's table or database; none where there are no contents."""
         if example.source == "wikisql":
             for row in self.rows(example):
                 yield from enumerate(row)

@@ -39,7 +39,8 @@ class Example:
 
     `id` is unique within all sets and stable between runs. `sql` is empty for a question that no query answers.
     `database` is the path of the SQLite file, or None where the set has none; `source` names the set, `split` the
-    part of it that was asked for. `logical_form` is given for WikiSQL only.
+    part of it that was asked for. `logical_form` is given for WikiSQL only, `origins` where the schema was put together
+    from WikiSQL's tables: their own schemas, by which the leak guard knows them.
     """
 
     id: str
@@ -50,3 +51,4 @@ class Example:
     source: str
     split: str
     logical_form: LogicalForm | None = None
+    origins: tuple[Schema, ...] = ()

@@ -30,7 +30,7 @@ from text2sql.database import connect
 from text2sql.errors import UserError
 from text2sql.schema import Schema, quote_identifier
 
-_BENCHMARKS = {"wikisql": "wikisql", "spider": "spider", "spider_syn": "spider"}
+_BENCHMARKS = {"wikisql": "wikisql", "wikisql_joined": "wikisql", "spider": "spider", "spider_syn": "spider"}
 """Source of a training example -> the benchmark whose official files it belongs to."""
 
 _WORDS = re.compile(r"[^\W_]+")
@@ -127,9 +127,10 @@ class LeakGuard:
             leaks.append(Leak("question", example.id, hits[0][0], official))
         if (name := self._schemas.get(_structure(example.schema))) is not None:
             leaks.append(Leak("schema", example.id, name))
-        twin = self._pages.get(_page(example.schema.name)) if example.logical_form else None
-        if twin is not None:
-            leaks.append(Leak("table", example.id, twin, official=example.schema.name not in self._table_ids))
+        twins = ((self._pages.get(_page(table.name)), table.name) for table in _official_tables(example))
+        if found := sorted((name in self._table_ids, twin) for twin, name in twins if twin is not None):
+            same, twin = found[-1]
+            leaks.append(Leak("table", example.id, twin, official=not same))
         elif table := next(filter(None, map(self._tables.get, self._table_keys(example))), None):
             leaks.append(Leak("table", example.id, table[0], official=benchmark == table[1]))
         return leaks
@@ -177,10 +178,10 @@ class LeakGuard:
 
     def _table_keys(self, example: Example) -> list[TableKey]:
         """Header and first row of the example's tables, as far as their contents are known."""
-        if example.logical_form is not None:
-            row = self._first_rows.get(example.schema.name)
-            key = row and _table_key([c.label for c in example.schema.tables[0].columns], row)
-            return [key] if key else []
+        if official := _official_tables(example):
+            rows = ((table, self._first_rows.get(table.name)) for table in official)
+            keys = (_table_key([c.label for c in table.tables[0].columns], row) for table, row in rows if row)
+            return [key for key in keys if key]
         if example.database is None:
             return []
         if example.database not in self._contents:
@@ -220,6 +221,11 @@ def _refuse(report: LeakReport) -> LeakReport:
 def _counts(leaks: list[Leak]) -> str:
     counts = Counter(leak.kind for leak in leaks)
     return ", ".join(f"{counts[kind]} repeated {kind}s" for kind in sorted(counts)) or "no repeats"
+
+
+def _official_tables(example: Example) -> Sequence[Schema]:
+    """The WikiSQL tables that an example is about, in a joined schema too."""
+    return [example.schema] if example.logical_form is not None else example.origins
 
 
 def _page(table_id: str) -> str:

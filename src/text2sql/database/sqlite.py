@@ -159,6 +159,15 @@ class SQLiteDatabase(Database):
         ends = self.run(f"SELECT min({row}), max({row}) FROM {quote_identifier(table.name)}", COUNTING_SECONDS, 1)
         return ends.rows[0] if ends.rows and all(isinstance(end, int) for end in ends.rows[0]) else None
 
+    def serialize(self) -> bytes:
+        """What a file with this database holds."""
+        with self._lock:
+            self._connection.set_authorizer(None)  # SQLite asks itself for the size, which queries may not
+            try:
+                return self._connection.serialize()
+            finally:
+                self._connection.set_authorizer(self._authorizer)
+
     def cancel(self) -> None:
         """See `Database.cancel`; queries that wait for their turn are stopped too."""
         self._cancellations += 1

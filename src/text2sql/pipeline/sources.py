@@ -8,14 +8,17 @@ from functools import cache
 from pathlib import Path
 
 from text2sql.config import Config, CorpusConfig, SetConfig
+from text2sql.data.contents import Contents
 from text2sql.data.corpora import read_corpus
 from text2sql.data.example import Example
 from text2sql.data.leakage import LeakGuard, assert_no_leakage
 from text2sql.data.sets import read_set
 from text2sql.data.spider import executable_only
+from text2sql.data.substitution import substitute_values
 from text2sql.data.wikisql import WikiSQLTables
 from text2sql.errors import UserError
 from text2sql.pipeline.evaluation import sample
+from text2sql.synthesis.joined_questions import joined_examples
 from text2sql.synthesis.quickstart import examples_dataset
 from text2sql.synthesis.training_pairs import synthetic_examples
 from text2sql.synthesis.wikisql_questions import wikisql_questions
@@ -24,11 +27,16 @@ EXAMPLES = Path("examples")
 HELD_OUT = ("clinic", "film_festival")
 """Example databases that are asked in `test_databases` only."""
 SYNTHETIC = "synthetic/"
-"""`synthetic/spider` is generated over the databases of `spider`, `synthetic/wikisql` over WikiSQL's tables."""
+"""`synthetic/spider` is generated over the databases of `spider`, `synthetic/wikisql` over WikiSQL's tables,
+`synthetic/wikisql_joined` over databases that are put together from them."""
 PAIRS_PER_DATABASE = 300
 """Synthetic questions per database."""
 QUESTIONS_PER_TABLE = 3
 """Synthetic questions per WikiSQL table, most of which have ten rows and few columns."""
+JOINED_SCHEMAS = 1400
+"""Databases of `synthetic/wikisql_joined`, of two to five WikiSQL tables each with about eight real questions."""
+PAIRS_PER_JOINED_SCHEMA = 6
+"""Synthetic questions beside the real ones."""
 QUESTIONS = "questions"
 """The corpus of the training questions, schemas and SQL themselves."""
 
@@ -65,6 +73,8 @@ def _all_examples(wanted: SetConfig, config: Config) -> list[Example]:
         if wanted.split not in splits:
             raise UserError(f"examples has no split {wanted.split!r}; it has {', '.join(splits)}")
         return splits[wanted.split]
+    if wanted.name == f"{SYNTHETIC}wikisql_joined":
+        return _joined(wanted.split, config)
     if wanted.name.startswith(SYNTHETIC):
         name = wanted.name.removeprefix(SYNTHETIC)
         count = QUESTIONS_PER_TABLE if name == "wikisql" else PAIRS_PER_DATABASE
@@ -82,6 +92,17 @@ def generated_examples(asked: SetConfig, config: Config, per_database: int, seed
     return synthetic_examples(examples, per_database, seed, progress=True)
 
 
+def _joined(split: str, config: Config) -> list[Example]:
+    """Twins of evaluation tables are left out before, or whole databases would be dropped because of them, and
+    generated questions that an evaluation set happens to ask too ("How many courses are there?") after."""
+    directory = data_directory(config)
+    guard, tables = _leak_guard(directory), WikiSQLTables(directory / "wikisql", split)
+    asked, _ = guard.without_leaks(read_set("wikisql", split, directory), keep_official=False)
+    folder = Path(config.data.processed) / "wikisql_joined"
+    made = joined_examples(asked, tables, folder, JOINED_SCHEMAS, PAIRS_PER_JOINED_SCHEMA, seed=1, progress=True)
+    return guard.without_leaks(made, keep_official=False)[0]
+
+
 def training_examples(config: Config, progress: bool = True) -> list[list[Example]]:
     """The examples of each set of the mixture whose SQL runs.
 
@@ -97,7 +118,23 @@ def training_examples(config: Config, progress: bool = True) -> list[list[Exampl
         guard = _leak_guard(data_directory(config))
         assert_no_leakage(real, guard)
         sets = [guard.without_leaks(examples, keep_official=False)[0] for examples in sets]
+        if config.data.substitute_values:
+            sets = _with_other_values(sets, config, guard, progress)
     return sets
+
+
+def _with_other_values(
+    sets: Sequence[list[Example]], config: Config, guard: LeakGuard, progress: bool
+) -> list[list[Example]]:
+    """The sets with changed copies at their ends; generated questions took their values from the contents already."""
+    contents, share, seed = Contents(data_directory(config)), config.data.substitute_values, config.finetuning.seed
+    extended = []
+    for wanted, examples in zip(config.data.sets, sets, strict=True):
+        if wanted.name != "examples" and not wanted.name.startswith(SYNTHETIC):
+            changed, _ = executable_only(substitute_values(examples, contents, share, seed, progress))
+            examples = examples + guard.without_leaks(changed, keep_official=False)[0]
+        extended.append(examples)
+    return extended
 
 
 def corpus_texts(
