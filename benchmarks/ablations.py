@@ -5,9 +5,10 @@
 A row is a name, the lever that it turns and overrides of the base's configuration as `text2sql train --set` takes
 them. What it changes decides what it costs: decoding and evaluation are tried on the base's model; data, the prompt's
 form and fine-tuning start from the base's pretrained model of the same seed (and keep its tokenizer); a row that
-changes tokenizer, model or pretraining, or needs other special tokens, is trained from nothing. All rows are checked
-before the first is trained. Every run leaves outputs/ablations/NAME-seedS.json and is not done again; after Ctrl-C or
-a kill the same command goes on, in the middle of a training too. A row that fails is reported and the others go on.
+changes tokenizer, model or pretraining, or needs other special tokens, is trained from nothing. A row may also name
+the folder of a finished model. All rows are checked before the first is trained. Every run leaves
+outputs/ablations/NAME-seedS.json and is not done again; after Ctrl-C or a kill the same command goes on, in the
+middle of a training too. A row that fails is reported and the others go on.
 
 After every run the table is written anew, as JSON and beside it as Markdown (`ablation_table`).
 """
@@ -57,6 +58,9 @@ class Row:
     """What the row is about, in a word or two; rows of one lever stand together."""
     overrides: list[str] = field(default_factory=list)
     """section.key=value, as `text2sql train --set` takes them."""
+    model: str = ""
+    """Folder of a model that is scored in place of the base's, such as one of `text2sql average`; `{seed}` in it
+    stands for the seed. Nothing is trained, so that overrides can be of decoding and evaluation only."""
 
 
 @dataclass
@@ -84,6 +88,12 @@ class Run:
     config: Config
     base: Config
     """The base's configuration with the same seed."""
+
+    @property
+    def scored(self) -> Path:
+        """The model of a run that trains none."""
+        named = self.row.model.replace("{seed}", str(self.seed))
+        return Path(named) if named else Folders.of(self.base).checkpoint
 
     @property
     def path(self) -> Path:
@@ -117,9 +127,15 @@ def runs_of(plan: Plan, only: Sequence[str] = ()) -> list[Run]:
     rows = [Row(BASE, BASE), *(row for row in plan.rows if not only or row.name in only)]
     runs = [prepared(plan, row, seed) for seed in plan.seeds for row in rows]
     for run in runs:
-        if run.path.is_file() and from_mapping(Config, result_of(run)["config"], str(run.path)) != run.config:
+        if run.path.is_file() and not is_of(result_of(run), run):
             raise UserError(f"{run.path} is of another configuration: delete it, or give the row another name")
     return runs
+
+
+def is_of(result: dict[str, Any], run: Run) -> bool:
+    """Whether a result is this run's; settings that were not there yet when it was made had their defaults."""
+    same_model = result.get("model", "") == run.row.model
+    return same_model and from_mapping(Config, result["config"], str(run.path)) == run.config
 
 
 def prepared(plan: Plan, row: Row, seed: int) -> Run:
@@ -130,9 +146,12 @@ def prepared(plan: Plan, row: Row, seed: int) -> Run:
     changed = {key for key, value in flat(config).items() if value != flat(base)[key]} - {"name", "finetuning.steps"}
     if changed & FIXED:
         raise UserError(f"row {row.name!r} changes {min(changed & FIXED)}, which must be the same for all rows")
-    if not changed:
+    if not changed and not row.model:
         raise UserError(f"row {row.name!r} changes nothing: the base has the same settings")
-    return Run(row, seed, kind_of(changed, config, base), config, base)
+    kind = kind_of(changed, config, base)
+    if row.model and kind != "decoding":
+        raise UserError(f"row {row.name!r} names a model and changes {min(changed)}, which needs a training")
+    return Run(row, seed, kind, config, base)
 
 
 def configuration(plan: Plan, row: Row, seed: int) -> Config:
@@ -176,8 +195,7 @@ def kind_of(changed: set[str], config: Config, base: Config) -> Kind:
 def carry_out(run: Run, say: Callable[[str], None]) -> Outcome:
     """Train what is the run's own and score it."""
     if run.kind == "decoding":
-        checkpoint = Folders.of(run.base).checkpoint
-        return Outcome(checkpoint, reports=evaluate_checkpoint(run.config, checkpoint, say))
+        return Outcome(run.scored, reports=evaluate_checkpoint(run.config, run.scored, say))
     if run.kind == "fine-tuning":
         start = stage_checkpoint(Folders.of(run.base), "pretraining")
         pretraining = replace(run.config.pretraining, corpora=[])

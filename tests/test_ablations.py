@@ -33,6 +33,7 @@ BASE = {
 ROWS = [
     {"name": "names", "lever": "target", "overrides": ["prompting.items=names"]},
     {"name": "no-mask", "lever": "decoding", "overrides": ["decoding.grammar_mask=false"]},
+    {"name": "named", "lever": "models", "model": "outputs/checkpoints/ablations/names-seed{seed}"},
 ]
 
 
@@ -90,7 +91,7 @@ def test_a_plan_runs_to_its_table_and_goes_on_after_an_interruption(
     monkeypatch.setattr(sys, "argv", ["ablations.py", "plan.yaml", "--output", "table.json"])
     assert ablations.main() == 0
     found = results()
-    assert set(found) == {"base-seed1", "names-seed1", "no-mask-seed1"}
+    assert set(found) == {"base-seed1", "names-seed1", "no-mask-seed1", "named-seed1"}
     assert Path("outputs/ablations/base-seed1.json").stat().st_mtime_ns == before
     base, names, unmasked = (found[f"{name}-seed1"] for name in ("base", "names", "no-mask"))
     assert set(base["training"]) == {"pretraining", "finetuning"}
@@ -98,11 +99,12 @@ def test_a_plan_runs_to_its_table_and_goes_on_after_an_interruption(
     assert 0 < names["tokens"] <= 1024 < base["tokens"]
     assert names["checkpoint_sha256"] != base["checkpoint_sha256"] == unmasked["checkpoint_sha256"]
     assert names["config"]["prompting"]["items"] == "names"
+    assert found["named-seed1"]["checkpoint_sha256"] == names["checkpoint_sha256"]
     [scores] = names["sets"].values()
     assert (scores["count"], len(scores["data_sha256"])) == (4, 64)
 
     summary = json.loads(Path("table.json").read_text("utf-8"))
-    assert [row["name"] for row in summary["rows"]] == ["base", "names", "no-mask"]
+    assert [row["name"] for row in summary["rows"]] == ["base", "names", "no-mask", "named"]
     [metrics] = summary["rows"][2]["sets"].values()
     exact = next(metric for metric in metrics if metric["name"] == "exact_match")
     [of_base] = base["sets"].values()
@@ -141,6 +143,10 @@ def test_what_a_row_changes_decides_what_is_trained(folder: Path) -> None:
         ({"name": "bad", "overrides": ["finetuning.steps=9"]}, "row 'bad' sets finetuning.steps"),
         ({"name": "bad", "overrides": ["evaluation={limit: 9}"]}, "row 'bad' changes evaluation.limit"),
         ({"name": "bad", "overrides": ["model.layers=1"]}, "row 'bad' changes nothing"),
+        (
+            {"name": "bad", "model": "m", "overrides": ["model.layers=2"]},
+            "'bad' names a model and changes model.layers",
+        ),
         ({"name": "no-mask", "overrides": ["model.layers=2"]}, "a row's name is 'no-mask'"),
         ({"name": "../bad", "overrides": ["model.layers=2"]}, "a row's name is '../bad'"),
         ({"name": "bad", "override": []}, "unknown key 'override'"),
@@ -158,12 +164,15 @@ def test_a_bad_row_is_refused_before_anything_is_trained(
 
 
 def test_a_result_of_another_configuration_is_not_taken_for_the_rows(folder: Path) -> None:
-    run = planned(ROWS)[1]
-    saved = {"name": "names", "sets": {}, "config": ablations.to_mapping(run.config)}
-    ablations.write_json(run.path, saved)
-    assert len(planned(ROWS)) == 3
+    _, names, _, named = planned(ROWS)
+    for run in (names, named):
+        saved = {"name": run.row.name, "model": run.row.model, "sets": {}, "config": ablations.to_mapping(run.config)}
+        ablations.write_json(run.path, saved)
+    assert len(planned(ROWS)) == 4
     with pytest.raises(UserError, match=r"names-seed1\.json is of another configuration"):
         planned(ROWS, finetuning_tokens=4096)
+    with pytest.raises(UserError, match=r"named-seed1\.json is of another configuration"):
+        planned([{**ROWS[2], "model": "elsewhere"}])
 
 
 def test_one_row_that_fails_does_not_stop_the_others(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
