@@ -118,6 +118,25 @@ def test_a_seed_repeats_itself_and_differs_from_other_seeds_and_places() -> None
     assert [row[0].ids for row in complete(model, prompts, options, END)] != first
 
 
+def test_several_samples_of_a_prompt_are_independent_and_best_first() -> None:
+    model, prompts = random_model(3), random_prompts(9)
+    options = DecodingConfig(max_new_tokens=15, do_sample=True, seed=1, num_return_sequences=4)
+    several = complete(model, prompts, options, END)
+    for row in several:
+        assert len(row) == 4
+        assert [c.score for c in row] == sorted((c.score for c in row), reverse=True)
+    assert sum(len({tuple(c.ids) for c in row}) for row in several) > 30
+    options.batch_size = 2
+    assert_same(complete(model, prompts, options, END), several)
+    watched: dict[int, list[int]] = {}
+    complete(model, prompts, options, END, on_tokens=lambda index, ids: watched.update({index: list(ids)}))
+    options.num_return_sequences = 1
+    single = complete(model, prompts, options, END)
+    for index, (first,) in enumerate(single):
+        assert first.ids in [c.ids for c in several[index]]
+        assert first.ids == watched[index]
+
+
 HAND_MADE = torch.tensor([[0.4, 0.3, 0.2, 0.1, 0.0]]).log()
 
 
@@ -258,6 +277,9 @@ def test_generation_stops_where_the_context_ends(num_beams: int) -> None:
         ([[1]], {"top_k": -1}, "decoding.top_k is -1"),
         ([[1]], {"seed": -1}, "decoding.seed is -1"),
         ([[1]], {"num_beams": 2, "do_sample": True}, "exclude each other"),
+        ([[1]], {"num_return_sequences": 0}, "decoding.num_return_sequences is 0"),
+        ([[1]], {"num_return_sequences": 2}, "needs do_sample"),
+        ([[1]], {"num_return_sequences": 2, "do_sample": True, "temperature": 0.0}, "needs do_sample"),
     ],
 )
 def test_impossible_requests_are_named_in_one_line(prompts: list[list[int]], changes: dict, message: str) -> None:

@@ -229,6 +229,8 @@ class DecodingConfig:
     """Keep the likeliest tokens that hold this probability."""
     num_beams: int = 1
     """Beam search width."""
+    num_return_sequences: int = 1
+    """Answers drawn per prompt with `do_sample`; beam search returns all its beams."""
     grammar_mask: bool = True
     """Only tokens that keep the answer a query over the schema at hand; False lets the model write anything."""
     seed: int = 0
@@ -249,6 +251,10 @@ class EvaluationConfig:
     """Show matching cells in the prompt; False scores schema-only."""
     execution_guidance: bool = False
     """Take the first beam whose query runs and returns something; reads the database, never the gold query."""
+    semantic_guard: bool = False
+    """Pass over beams whose query makes no sense for the schema, such as LIKE on a number; reads no rows."""
+    vote: bool = False
+    """Take the query that the beams or samples agree on most: on its rows where there are any, else on its text."""
     time_limit: float = 10.0
     """Seconds that one query may run."""
     seed: int = 0

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any, cast
 
 import torch
 from torch import Tensor
 
-from text2sql.model import GPT, KVCache
+from text2sql.decoding.ensemble import LanguageModel
 
 LogitsMask = Callable[[int, list[int]], Tensor | None]
 """(prompt's index in the caller's list, tokens so far) -> bool [V], True where a token may follow; None: all may."""
@@ -37,6 +38,11 @@ class Completion:
         return self.log_probability / max(1, len(self.ids) + self.finished)
 
 
+def best_first(completions: Sequence[Completion]) -> list[Completion]:
+    """Sorted by the mean log probability per token."""
+    return sorted(completions, key=lambda completion: -completion.score)
+
+
 @dataclass(frozen=True)
 class PromptTokens:
     """A prompt on its way through the engine."""
@@ -54,16 +60,16 @@ class DecodingBatch:
     `logits` [rows, V] in fp32 predict each row's next token. A prompt takes `copies` rows beside each other.
     """
 
-    def __init__(self, model: GPT, prompts: Sequence[PromptTokens], copies: int = 1) -> None:
+    def __init__(self, model: LanguageModel, prompts: Sequence[PromptTokens], copies: int = 1) -> None:
         self.model = model
-        self.device = model.model.embed_tokens.weight.device
+        self.device = next(model.parameters()).device
         lengths = torch.tensor([len(prompt.ids) for prompt in prompts])
         longest = int(lengths.max())
         ids = torch.zeros(len(prompts), longest, dtype=torch.int64)
         for row, prompt in enumerate(prompts):
             ids[row, : len(prompt.ids)] = torch.tensor(prompt.ids)
         length = max(len(prompt.ids) + prompt.limit for prompt in prompts)
-        self.cache = KVCache(model.config, len(prompts), length, self.device, model.compute_type())
+        self.cache = cast("Any", model.new_cache(len(prompts), length))  # each model takes its own kind
         positions = torch.arange(longest, device=self.device).expand(len(prompts), -1)
         hidden = model.hidden(ids.to(self.device), positions, cache=self.cache)
         self.shared = int(lengths.min())

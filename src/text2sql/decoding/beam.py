@@ -12,9 +12,17 @@ from dataclasses import dataclass, field
 
 import torch
 
-from text2sql.decoding.batch import Completion, DecodingBatch, LogitsMask, OnTokens, PromptTokens, allowed_tokens
+from text2sql.decoding.batch import (
+    Completion,
+    DecodingBatch,
+    LogitsMask,
+    OnTokens,
+    PromptTokens,
+    allowed_tokens,
+    best_first,
+)
+from text2sql.decoding.ensemble import LanguageModel
 from text2sql.decoding.sampling import NEVER
-from text2sql.model import GPT
 
 
 @dataclass
@@ -76,13 +84,8 @@ class BeamSearch:
         return len(self.completions) == self.width and best <= self.completions[-1].score
 
 
-def best_first(completions: Sequence[Completion]) -> list[Completion]:
-    """Sorted by the mean log probability per token."""
-    return sorted(completions, key=lambda completion: -completion.score)
-
-
 def beam_search(
-    model: GPT,
+    model: LanguageModel,
     prompts: Sequence[PromptTokens],
     width: int,
     end_id: int,

@@ -15,17 +15,25 @@ import torch
 from tqdm import tqdm
 
 from text2sql.config import DecodingConfig
-from text2sql.decoding.batch import Completion, DecodingBatch, LogitsMask, OnTokens, PromptTokens, allowed_tokens
+from text2sql.decoding.batch import (
+    Completion,
+    DecodingBatch,
+    LogitsMask,
+    OnTokens,
+    PromptTokens,
+    allowed_tokens,
+    best_first,
+)
 from text2sql.decoding.beam import beam_search
+from text2sql.decoding.ensemble import LanguageModel
 from text2sql.decoding.sampling import NEVER, draw, sampling_logits, uniform_draws
 from text2sql.errors import UserError
-from text2sql.model import GPT
 
 __all__ = ["Completion", "LogitsMask", "OnTokens", "complete"]
 
 
 def complete(
-    model: GPT,
+    model: LanguageModel,
     prompts: Sequence[Sequence[int]],
     options: DecodingConfig,
     end_id: int,
@@ -33,13 +41,14 @@ def complete(
     logits_mask: LogitsMask | None = None,
     on_tokens: OnTokens | None = None,
 ) -> list[list[Completion]]:
-    """Complete every prompt: `num_beams` completions of each, best first, or the one of greedy or sampled decoding.
+    """Complete every prompt: best first `num_beams` or, sampled, `num_return_sequences` completions, or the greedy one.
 
     A completion ends with `end_id` (not part of its ids), after `max_new_tokens` (the end token counts) or where the
     model's context ends. `do_sample` with a temperature above 0 samples, seeded by `seed` and the prompt's place in
     the list; `temperature`, `top_k` and `top_p` matter only then. `logits_mask` restricts next tokens; where it
-    allows none, the completion ends unfinished. `on_tokens` sees each prompt's best tokens so far. Raises UserError
-    for impossible options and for a prompt that is empty or leaves no room in the context.
+    allows none, the completion ends unfinished. `on_tokens` sees each prompt's best tokens so far, of several samples
+    the first one's. Raises UserError for impossible options and for a prompt that is empty or leaves no room in the
+    context.
     """
     check_options(options)
     requests = [_request(index, ids, options, model.config.context) for index, ids in enumerate(prompts)]
@@ -51,7 +60,7 @@ def complete(
             if options.num_beams > 1:
                 completed = beam_search(model, batch, options.num_beams, end_id, logits_mask, on_tokens)
             else:
-                completed = decode_one_each(model, batch, options, end_id, logits_mask, on_tokens)
+                completed = decode_independently(model, batch, options, end_id, logits_mask, on_tokens)
             for request, completions in zip(batch, completed, strict=True):
                 results[request.index] = completions
             bar.update(len(batch))
@@ -60,7 +69,7 @@ def complete(
 
 def check_options(options: DecodingConfig) -> None:
     """Raises UserError naming the first option that makes no sense."""
-    for name in ("max_new_tokens", "num_beams", "batch_size"):
+    for name in ("max_new_tokens", "num_beams", "num_return_sequences", "batch_size"):
         if getattr(options, name) < 1:
             raise UserError(f"decoding.{name} is {getattr(options, name)}; it must be at least 1")
     for name in ("temperature", "top_k", "seed"):
@@ -70,6 +79,13 @@ def check_options(options: DecodingConfig) -> None:
         raise UserError(f"decoding.top_p is {options.top_p}; it must be above 0 and at most 1")
     if options.num_beams > 1 and options.do_sample:
         raise UserError("decoding.num_beams above 1 and do_sample exclude each other; set num_beams to 1 to sample")
+    if options.num_return_sequences > 1 and not samples(options):
+        raise UserError("decoding.num_return_sequences above 1 needs do_sample and a temperature above 0")
+
+
+def samples(options: DecodingConfig) -> bool:
+    """Whether tokens are drawn by chance."""
+    return options.do_sample and options.temperature > 0
 
 
 def _request(index: int, ids: Sequence[int], options: DecodingConfig, context: int) -> PromptTokens:
@@ -84,7 +100,7 @@ def _request(index: int, ids: Sequence[int], options: DecodingConfig, context: i
 
 
 @contextmanager
-def _evaluation(model: GPT) -> Iterator[None]:
+def _evaluation(model: LanguageModel) -> Iterator[None]:
     """Without dropout and gradients; the model's mode is put back even after Ctrl-C."""
     training = model.training
     model.eval()
@@ -101,6 +117,7 @@ class Answer:
 
     prompt: PromptTokens
     draws: Sequence[float]
+    watched: bool = True
     ids: list[int] = field(default_factory=list)
     log_probability: float = 0.0
     finished: bool = False
@@ -118,36 +135,40 @@ class Answer:
         self.done = self.finished or len(self.ids) >= self.prompt.limit
 
 
-def decode_one_each(
-    model: GPT,
+def decode_independently(
+    model: LanguageModel,
     prompts: Sequence[PromptTokens],
     options: DecodingConfig,
     end_id: int,
     mask: LogitsMask | None,
     on_tokens: OnTokens | None = None,
 ) -> list[list[Completion]]:
-    """One completion of each prompt: greedy, or sampled where the options say so."""
-    sampled = options.do_sample and options.temperature > 0
-    answers = [
-        Answer(prompt, uniform_draws(options.seed, prompt.index, prompt.limit) if sampled else []) for prompt in prompts
-    ]
-    batch = DecodingBatch(model, prompts)
+    """The greedy completion of each prompt, or its samples, best first: rows that don't compete while decoded."""
+    copies = options.num_return_sequences
+    answers = [_begin(prompt, options, sample) for prompt in prompts for sample in range(copies)]
+    batch = DecodingBatch(model, prompts, copies)
     in_batch = answers
     while True:
-        tokens, log_probabilities = _choose(batch, in_batch, options if sampled else None, mask)
+        tokens, log_probabilities = _choose(batch, in_batch, options if samples(options) else None, mask)
         for answer, token, log_probability in zip(in_batch, tokens, log_probabilities, strict=True):
             if not answer.done:
                 answer.append(token, log_probability, end_id)
-                if on_tokens is not None:
+                if on_tokens is not None and answer.watched:
                     on_tokens(answer.prompt.index, answer.ids)
         running = [row for row, answer in enumerate(in_batch) if not answer.done]
         if not running:
-            return [[Completion(answer.ids, answer.log_probability, answer.finished)] for answer in answers]
+            found = [Completion(answer.ids, answer.log_probability, answer.finished) for answer in answers]
+            return [best_first(found[first : first + copies]) for first in range(0, len(found), copies)]
         if batch.worth_dropping(len(running)):
             batch.select(running)
             in_batch = [in_batch[row] for row in running]
             tokens = [tokens[row] for row in running]
         batch.step(tokens)
+
+
+def _begin(prompt: PromptTokens, options: DecodingConfig, sample: int) -> Answer:
+    draws = uniform_draws(options.seed, prompt.index, prompt.limit, sample) if samples(options) else []
+    return Answer(prompt, draws, watched=sample == 0)
 
 
 def _choose(

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import cast
 
 import torch
 
-from text2sql.config import DecodingConfig, PromptingConfig
+from text2sql.config import DecodingConfig, PromptingConfig, to_mapping
 from text2sql.decoding.engine import Completion, OnTokens, complete
+from text2sql.decoding.ensemble import Ensemble, LanguageModel
 from text2sql.decoding.mask import GrammarMask
 from text2sql.errors import UserError
 from text2sql.files import read_json, write_json
@@ -23,6 +25,8 @@ from text2sql.tokenizer import Tokenizer
 
 PROMPTING_FILE = "prompting.json"
 GENERATION_FILE = "generation_config.json"
+TRAINING_ONLY = ("content_dropout", "shuffle_columns", "wide_ids")
+"""Options of the prompt form that say how prompts vary while training, and nothing of their use."""
 
 OnPieces = Callable[[list[Piece], Mentions], None]
 """(pieces so far of the best prediction, what its values point at): called after every step; must not raise."""
@@ -54,7 +58,7 @@ class Prediction:
 class Generator:
     """A model with its tokenizer and prompt form."""
 
-    def __init__(self, model: GPT, tokenizer: Tokenizer, form: PromptingConfig) -> None:
+    def __init__(self, model: LanguageModel, tokenizer: Tokenizer, form: PromptingConfig) -> None:
         self.model = model
         self.tokenizer = tokenizer
         self.encoder = PromptEncoder(tokenizer, form)
@@ -63,6 +67,20 @@ class Generator:
     def load(cls, directory: Path | str, device: str = "cpu") -> Generator:
         """Read a checkpoint folder. Raises UserError for one that writes questions, and as `read_checkpoint` does."""
         return cls(*read_checkpoint(directory, device, "sql"))
+
+    @classmethod
+    def load_ensemble(cls, directories: Sequence[Path], device: str = "cpu") -> Generator:
+        """Read checkpoint folders whose models then decode as one.
+
+        Raises UserError for models of other tokens or another prompt form than the first one's, and as `load` does.
+        """
+        loaded = [cls.load(directory, device) for directory in directories]
+        for directory, other in zip(directories, loaded, strict=True):
+            difference = _difference(loaded[0], other)
+            if difference:
+                raise UserError(f"{directory} and {directories[0]} differ in {difference}: they cannot decode as one")
+        model = Ensemble([cast(GPT, generator.model) for generator in loaded])
+        return cls(model, loaded[0].tokenizer, loaded[0].encoder.form)
 
     @staticmethod
     def write_extras(directory: Path, tokenizer: Tokenizer, form: PromptingConfig) -> None:
@@ -80,7 +98,7 @@ class Generator:
     def predict(
         self, requests: Sequence[Request], options: DecodingConfig | None = None, progress: bool = False
     ) -> list[list[Prediction]]:
-        """For each request its predictions, best first (one, or as many as there are beams).
+        """For each request its predictions, best first (one, or as many as there are beams or samples).
 
         Raises UserError for an empty question or one that does not fit into the context.
         """
@@ -144,3 +162,12 @@ def read_checkpoint(directory: Path | str, device: str, direction: str) -> tuple
             f"{directory} was trained with prompting.direction={form.direction}: give a checkpoint that writes {wanted}"
         )
     return load_model(directory, device, tokenizer.vocabulary_size), tokenizer, form
+
+
+def _difference(one: Generator, other: Generator) -> str | None:
+    """What keeps two models from reading one prompt."""
+    if one.tokenizer.fingerprint != other.tokenizer.fingerprint:
+        return "their tokenizers"
+    first, second = to_mapping(one.encoder.form), to_mapping(other.encoder.form)
+    names = [name for name in first if name not in TRAINING_ONLY and first[name] != second[name]]
+    return f"prompting.{names[0]}" if names else None

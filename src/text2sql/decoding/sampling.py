@@ -14,10 +14,10 @@ from text2sql.config import DecodingConfig
 NEVER = float("-inf")
 
 
-def uniform_draws(seed: int, index: int, count: int) -> list[float]:
-    """`count` numbers in [0, 1) for prompt `index`, the same on every machine and in every batch."""
+def uniform_draws(seed: int, index: int, count: int, sample: int = 0) -> list[float]:
+    """`count` numbers in [0, 1) for a sample of prompt `index`, the same on every machine and in every batch."""
     # 32 bits: scaled in fp64 below, a draw then stays under the total for certain.
-    return np.random.default_rng([seed, index]).random(count, dtype=np.float32).tolist()
+    return np.random.default_rng([seed, index, sample]).random(count, dtype=np.float32).tolist()
 
 
 def keep_top_k(logits: Tensor, k: int) -> Tensor:

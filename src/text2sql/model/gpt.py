@@ -118,6 +118,10 @@ class GPT(nn.Module):
         mask = None if visible is None else additive_mask(visible, self.compute_type())
         return self.model(ids, positions, mask, cache)
 
+    def new_cache(self, rows: int, length: int) -> KVCache:
+        """An empty cache for `rows` sequences of at most `length` tokens."""
+        return KVCache(self.config, rows, length, self.model.embed_tokens.weight.device, self.compute_type())
+
     def compute_type(self) -> torch.dtype:
         """The number type of queries, keys and values: autocast's where it is on, else the weights'."""
         weight = self.model.embed_tokens.weight
