@@ -14,12 +14,24 @@ from text2sql.errors import UserError
 def add_model_arguments(parser: argparse.ArgumentParser) -> None:
     """`--checkpoint`, `--device` and the generation options."""
     defaults = DecodingConfig()
-    parser.add_argument("--checkpoint", metavar="DIR", help="checkpoint folder (default: the shipped model)")
+    parser.add_argument(
+        "--checkpoint",
+        metavar="DIR",
+        action="append",
+        help="checkpoint folder (default: the shipped model); several are averaged, token by token",
+    )
     parser.add_argument("--device", default="cpu", help="cpu, cuda, cuda:1 or mps (default: cpu)")
     parser.add_argument("--num-beams", type=int, default=defaults.num_beams, help="beam search width (default: 1)")
     parser.add_argument("--no-grammar-mask", action="store_true", help="let the model write what is no SQL, too")
     parser.add_argument("--max-new-tokens", type=int, default=defaults.max_new_tokens, help="longest answer in tokens")
     parser.add_argument("--do-sample", action="store_true", help="sample instead of taking the likeliest token")
+    parser.add_argument(
+        "--num-return-sequences",
+        type=int,
+        default=defaults.num_return_sequences,
+        metavar="N",
+        help="answers drawn per question with --do-sample (default: 1)",
+    )
     parser.add_argument("--temperature", type=float, default=defaults.temperature, help="divides the logits")
     parser.add_argument("--top-k", type=int, default=defaults.top_k, help="sample among the k likeliest (0: all)")
     parser.add_argument("--top-p", type=float, default=defaults.top_p, help="sample within this probability")
@@ -36,6 +48,7 @@ def decoding_options(arguments: argparse.Namespace) -> DecodingConfig:
         top_k=arguments.top_k,
         top_p=arguments.top_p,
         num_beams=arguments.num_beams,
+        num_return_sequences=arguments.num_return_sequences,
         grammar_mask=not arguments.no_grammar_mask,
         seed=arguments.seed,
         batch_size=arguments.batch_size,
@@ -44,7 +57,20 @@ def decoding_options(arguments: argparse.Namespace) -> DecodingConfig:
 
 def load_generator(arguments: argparse.Namespace) -> tuple[Generator, Path]:
     """The model that `--checkpoint` names, or the default one, with its folder."""
-    directory = Path(arguments.checkpoint) if arguments.checkpoint else default_model()
+    directory = _folder(arguments.checkpoint)
+    return Generator.load(directory, arguments.device), directory
+
+
+def load_generators(arguments: argparse.Namespace) -> tuple[Generator, list[Path]]:
+    """The models that `--checkpoint`, given any number of times, names, as one; with their folders."""
+    directories = [_folder(name) for name in arguments.checkpoint or [None]]
+    if len(directories) > 1:
+        return Generator.load_ensemble(directories, arguments.device), directories
+    return Generator.load(directories[0], arguments.device), directories
+
+
+def _folder(name: str | None) -> Path:
+    directory = Path(name) if name else default_model()
     if not directory.is_dir():
         raise UserError(f"checkpoint folder {directory} not found; train one with ./scripts/train.sh")
-    return Generator.load(directory, arguments.device), directory
+    return directory

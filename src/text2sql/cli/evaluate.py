@@ -6,7 +6,7 @@ import argparse
 from functools import partial
 from pathlib import Path
 
-from text2sql.cli.checkpoints import add_model_arguments, decoding_options, load_generator
+from text2sql.cli.checkpoints import add_model_arguments, decoding_options, load_generators
 from text2sql.cli.output import format_report
 from text2sql.cli.scoring_options import add_scoring_arguments, json_path, scoring_options
 from text2sql.config import Config, DataConfig, EvaluationConfig, SetConfig
@@ -44,6 +44,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--execution-guidance", action="store_true", help="take the first beam that runs and returns something"
     )
+    parser.add_argument("--semantic-guard", action="store_true", help="pass over beams that are senseless")
+    parser.add_argument(
+        "--vote", action="store_true", help="take the query that most beams or samples agree on, by rows or text"
+    )
     parser.add_argument(
         "--predictions-out", metavar="FILE", help="write the predictions in the set's official form, for other scorers"
     )
@@ -56,11 +60,13 @@ def run(arguments: argparse.Namespace) -> int:
     """Evaluate one split, or all that the model card reports."""
     output = json_path(arguments.output)
     scoring = scoring_options(arguments)
-    generator, checkpoint = load_generator(arguments)
+    generator, checkpoints = load_generators(arguments)
     settings = EvaluationConfig(
         limit=arguments.limit,
         use_contents=not arguments.no_contents,
         execution_guidance=arguments.execution_guidance,
+        semantic_guard=arguments.semantic_guard,
+        vote=arguments.vote,
         time_limit=arguments.time_limit,
         seed=arguments.seed,
     )
@@ -71,7 +77,7 @@ def run(arguments: argparse.Namespace) -> int:
     sets = _sets(arguments, config)
     for dataset, split in sets:
         examples = _examples(arguments, dataset, split, config)
-        report = evaluate(generator, examples, contents, decoding_options(arguments), settings, checkpoint, scoring)
+        report = evaluate(generator, examples, contents, decoding_options(arguments), settings, checkpoints, scoring)
         print(format_report(report))
         for path, write in ((output, report.save), (arguments.predictions_out, partial(write_official, report))):
             if path:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from text2sql.cli.checkpoints import add_model_arguments, decoding_options, load_generator
+from text2sql.cli.checkpoints import add_model_arguments, decoding_options, load_generators
 from text2sql.data.contents import column_values
 from text2sql.data.files import read_jsonl
 from text2sql.database import connect
@@ -35,7 +35,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Read, predict, write."""
     rows = list(read_jsonl(Path(arguments.input), lambda row, number: row))
     requests = list(_requests(Path(arguments.input), arguments.db))
-    generator, _ = load_generator(arguments)
+    generator, _ = load_generators(arguments)
     predictions = generator.predict(requests, decoding_options(arguments), progress=True)
     lines = [json.dumps(_line(row, found), ensure_ascii=False) for row, found in zip(rows, predictions, strict=True)]
     write_text(Path(arguments.output), "".join(f"{line}\n" for line in lines))

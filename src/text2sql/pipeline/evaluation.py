@@ -11,12 +11,11 @@ from text2sql.config import DecodingConfig, EvaluationConfig, to_mapping
 from text2sql.data.contents import Contents
 from text2sql.data.example import Example
 from text2sql.decoding.generator import Generator, Request
-from text2sql.errors import UserError
 from text2sql.evaluation.provenance import provenance
 from text2sql.evaluation.report import Report
 from text2sql.evaluation.scoring import ScoringOptions, score
 from text2sql.files import file_sha256
-from text2sql.pipeline.guidance import guided
+from text2sql.pipeline.selection import check_selection, select
 from text2sql.prompting.linking import link
 
 
@@ -26,27 +25,23 @@ def evaluate(
     contents: Contents,
     options: DecodingConfig,
     settings: EvaluationConfig,
-    checkpoint: Path | None = None,
+    checkpoints: Sequence[Path] = (),
     scoring: ScoringOptions | None = None,
 ) -> Report:
     """Predict and score. `settings.limit` takes a seeded sample; `settings.use_contents` shows matching cells.
 
-    Scores as `scoring` says, else with the settings' time limit. Raises UserError for execution guidance without
-    beams.
+    Scores as `scoring` says, else with the settings' time limit; the report names the `checkpoints`. Raises UserError
+    for a choice among candidates (`selection.SWITCHES`) where there is only one.
     """
-    if settings.execution_guidance and options.num_beams < 2:
-        raise UserError("execution guidance chooses among beams: set decoding.num_beams (--num-beams) to 2 or more")
+    check_selection(settings, options)
     chosen = sample(examples, settings.limit, settings.seed)
     requests = [
         Request(e.question, e.schema, contents.links(e) if settings.use_contents else link(e.question, e.schema))
         for e in chosen
     ]
     began = time.monotonic()
-    beams = generator.predict(requests, options, progress=True)
-    if settings.execution_guidance:
-        found = guided(beams, chosen, contents, progress=True)
-    else:
-        found = [best for best, *_ in beams]
+    candidates = generator.predict(requests, options, progress=True)
+    found = select(candidates, chosen, contents, settings, generator.encoder, sampled=options.do_sample)
     seconds = time.monotonic() - began
     scoring = scoring or ScoringOptions(time_limit=settings.time_limit, progress=True)
     probabilities = [round(p.log_probability, 4) for p in found]
@@ -56,9 +51,10 @@ def evaluate(
         if prediction.error:
             entry["error"] = prediction.error
     report.settings = provenance(chosen)
-    if checkpoint is not None:
-        report.settings["checkpoint"] = str(checkpoint)
-        report.settings["checkpoint_sha256"] = file_sha256(checkpoint / "model.safetensors")
+    if checkpoints:
+        hashes = [file_sha256(checkpoint / "model.safetensors") for checkpoint in checkpoints]
+        report.settings["checkpoint"] = ", ".join(map(str, checkpoints))
+        report.settings["checkpoint_sha256"] = ", ".join(hashes)
     report.settings |= {
         "decoding": to_mapping(options),
         "evaluation": {key: value for key, value in to_mapping(settings).items() if key != "sets"},

@@ -75,7 +75,7 @@ def evaluate_checkpoint(config: Config, checkpoint: Path, say: Callable[[str], N
     for wanted in config.evaluation.sets:
         say(f"evaluating on {wanted.name}, {wanted.split}")
         examples = load_examples(wanted, config)
-        report = evaluate(generator, examples, contents, config.decoding, config.evaluation, checkpoint)
+        report = evaluate(generator, examples, contents, config.decoding, config.evaluation, [checkpoint])
         report.save(report_path(config, wanted))
         reports.append(report)
     return reports
