@@ -68,14 +68,15 @@ class Scripted(Generator):
     def __init__(self, folder: Path, answers: dict[str, list[str]]) -> None:
         super().__init__(load_model(folder, "cpu"), Tokenizer.load(folder), PromptingConfig(**FORM))
         self.answers = {question: iter(queries) for question, queries in answers.items()}
-        self.seeds: list[int] = []
 
     def predict(
         self, requests: Sequence[Request], options: DecodingConfig | None = None, progress: bool = False
     ) -> list[list[Prediction]]:
         assert options is not None
-        self.seeds.append(options.seed)
-        return [[Prediction(next(self.answers[request.question]), "", 0.0)] for request in requests]
+        return [
+            [Prediction(next(self.answers[request.question]), "", 0.0) for _ in range(options.num_return_sequences)]
+            for request in requests
+        ]
 
 
 FORM = {"max_columns": 64, "max_tables": 8, "max_words": 48, "max_cells": 8}
@@ -85,11 +86,10 @@ def practised(
     folder: Path, answers: dict[str, list[str]], name: str = "spider"
 ) -> tuple[list[dict[str, object]], Tally]:
     examples = [example for example in read_set(name, "train", folder) if example.question in {*answers, NOTHING}]
-    samples = len(next(iter(answers.values())))
+    options = DecodingConfig(num_return_sequences=len(next(iter(answers.values()))))
     tally = Tally()
     generator = Scripted(folder / "model", answers)
-    rows = practise(generator, examples, name, Contents(folder), DecodingConfig(seed=3), samples, tally)
-    return list(rows), tally
+    return list(practise(generator, examples, name, Contents(folder), options, tally)), tally
 
 
 def test_right_answers_that_differ_are_kept_once(folder: Path) -> None:
@@ -224,6 +224,7 @@ def test_the_command_invents_with_two_models(folder: Path, capsys: pytest.Captur
         (["practise", "--set", "spider", "--samples", "0"], "--samples is 0"),
         (["practise", "--set", "spider", "--limit", "0"], "--limit is 0"),
         (["practise", "--set", "spider", "--temperature", "-1"], "temperature is -1"),
+        (["practise", "--set", "spider", "--temperature", "0"], "a temperature above 0"),
         (["practise", "--set", "spider", "--output", "pairs.txt"], "ending in .jsonl"),
         (["invent", "--set", "spider", "--writer", "{model}"], "give a checkpoint that writes questions"),
     ],
@@ -245,9 +246,9 @@ def test_an_interruption_keeps_what_was_written(
 
     def predict(generator: Generator, requests: Sequence[Request], options: DecodingConfig) -> list[list[Prediction]]:
         asked.extend(requests)
-        if len(asked) > 2:
+        if len(asked) > 1:
             raise KeyboardInterrupt
-        return [[Prediction("SELECT id FROM kind", "", 0.0)] for _ in requests]
+        return [[Prediction("SELECT id FROM kind", "", 0.0)] * options.num_return_sequences for _ in requests]
 
     monkeypatch.setattr(Generator, "predict", predict)
     output = folder / "interrupted.jsonl"

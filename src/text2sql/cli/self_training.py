@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterable
 from pathlib import Path
 
-from text2sql.cli.checkpoints import load_generator
+from text2sql.cli.checkpoints import load_generators
 from text2sql.config import Config, DataConfig, DecodingConfig, SetConfig
 from text2sql.data.contents import Contents
 from text2sql.decoding.engine import check_options
@@ -23,26 +23,35 @@ ACTIONS = ("practise", "invent")
 def add_actions(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """The options of both actions."""
     again = actions.add_parser("practise", help="further pairs for training questions: a model's own right answers")
-    again.add_argument("--checkpoint", metavar="DIR", help="checkpoint folder (default: the shipped model)")
+    again.add_argument(
+        "--checkpoint",
+        action="append",
+        metavar="DIR",
+        help="checkpoint folder (default: the shipped model); the answers of several teach one what they know together",
+    )
     again.add_argument("--samples", type=int, default=8, metavar="K", help="answers to each question (default: 8)")
     again.add_argument("--limit", type=int, metavar="N", help="a sample of N questions, chosen by --seed")
     new = actions.add_parser("invent", help="new pairs: generated SQL, put into words by one model, checked by another")
     new.add_argument("--writer", required=True, metavar="DIR", help="checkpoint of prompting.direction=question")
     new.add_argument(
-        "--checker", dest="checkpoint", metavar="DIR", help="checkpoint that writes SQL (default: shipped)"
+        "--checker",
+        dest="checkpoint",
+        action="append",
+        metavar="DIR",
+        help="checkpoint that writes SQL (default: the shipped model); several are averaged, token by token",
     )
     new.add_argument("--per-database", type=int, default=100, metavar="N", help="queries for each (default: 100)")
     sets = {again: "wikisql, spider, spider_syn or synthetic/...", new: "wikisql or spider"}
     for action in (again, new):
         action.add_argument("--set", dest="name", required=True, help=sets[action])
         action.add_argument("--split", default="train", help="a training split (default: train)")
-        action.add_argument("--temperature", type=float, default=0.7, help="of the samples; 0 is greedy (default: 0.7)")
+        action.add_argument("--temperature", type=float, default=0.7, help="of what is sampled (default: 0.7)")
         action.add_argument("--seed", type=int, default=0, help="seeds the samples and what is generated")
         action.add_argument(
             "--output", required=True, metavar="FILE.jsonl", help="a new file, to be named in data.sets"
         )
         action.add_argument("--device", default="cpu", help="cpu, cuda, cuda:1 or mps (default: cpu)")
-        action.add_argument("--batch-size", type=int, default=64, help="prompts decoded together")
+        action.add_argument("--batch-size", type=int, default=64, help="answers decoded together (default: 64)")
         action.add_argument("--data-dir", default=DataConfig().directory, help="folder of the downloaded sets")
 
 
@@ -53,12 +62,8 @@ def run(arguments: argparse.Namespace) -> int:
     if output.exists() or output.suffix != ".jsonl":
         raise UserError(f"--output {output}: name a file that is not there yet, ending in .jsonl")
     config = Config(data=DataConfig(directory=arguments.data_dir))
-    options = DecodingConfig(
-        do_sample=True, temperature=arguments.temperature, seed=arguments.seed, batch_size=arguments.batch_size
-    )
-    check_options(options)
     tally = Tally()
-    rows = (_practise if arguments.action == "practise" else _invent)(arguments, config, base, options, tally)
+    rows = (_practise if arguments.action == "practise" else _invent)(arguments, config, base, tally)
     try:
         _write(rows, output)
     finally:
@@ -69,28 +74,39 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _practise(
-    arguments: argparse.Namespace, config: Config, base: str, options: DecodingConfig, tally: Tally
-) -> Iterable[Row]:
-    _at_least_one(arguments, "samples", "limit")
-    generator, _ = load_generator(arguments)
+def _practise(arguments: argparse.Namespace, config: Config, base: str, tally: Tally) -> Iterable[Row]:
+    _at_least_one(arguments, "samples", "limit", "batch_size")
+    options = _options(arguments, arguments.samples)
+    generator, _ = load_generators(arguments)
     examples = load_examples(SetConfig(arguments.name, arguments.split), config)
     examples = sample(examples, arguments.limit, arguments.seed)
     check_databases(examples)
     contents = Contents(data_directory(config))
-    return practise(generator, examples, base, contents, options, arguments.samples, tally)
+    return practise(generator, examples, base, contents, options, tally)
 
 
-def _invent(
-    arguments: argparse.Namespace, config: Config, base: str, options: DecodingConfig, tally: Tally
-) -> Iterable[Row]:
-    _at_least_one(arguments, "per_database")
+def _invent(arguments: argparse.Namespace, config: Config, base: str, tally: Tally) -> Iterable[Row]:
+    _at_least_one(arguments, "per_database", "batch_size")
+    options = _options(arguments)
     writer = QuestionWriter.load(arguments.writer, arguments.device)
-    checker, _ = load_generator(arguments)
+    checker, _ = load_generators(arguments)
     asked = SetConfig(base, arguments.split)
     examples = generated_examples(asked, config, arguments.per_database, arguments.seed)
     check_databases(examples)
     return invent(writer, checker, examples, base, Contents(data_directory(config)), options, tally)
+
+
+def _options(arguments: argparse.Namespace, samples: int = 1) -> DecodingConfig:
+    """How the writing model samples. `--batch-size` counts the sequences that are in memory at once."""
+    options = DecodingConfig(
+        do_sample=True,
+        temperature=arguments.temperature,
+        num_return_sequences=samples,
+        seed=arguments.seed,
+        batch_size=max(1, arguments.batch_size // samples),
+    )
+    check_options(options)
+    return options
 
 
 def _at_least_one(arguments: argparse.Namespace, *names: str) -> None:

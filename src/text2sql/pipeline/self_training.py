@@ -75,18 +75,17 @@ def practise(
     name: str,
     contents: Contents,
     options: DecodingConfig,
-    samples: int,
     tally: Tally,
 ) -> Iterator[Row]:
-    """Further pairs for training questions of set `name`, each asked `samples` times as `options` say.
+    """Further pairs for training questions of set `name`, each answered `num_return_sequences` times.
 
     A question of which fewer than half of the samples are right is *hard*: its gold pair is given. Right samples that
     differ from the gold query, and from one another, in their canonical form are given as *found*.
     """
+    samples = options.num_return_sequences
     for number, chunk in enumerate(_chunks(examples, contents, tally, "practising")):
-        asked = [example for example in chunk for _ in range(samples)]
-        answers = _answers(generator, asked, contents, replace(options, seed=options.seed + number))
-        right = judge(asked, answers, contents)
+        answers = _answers(generator, chunk, contents, replace(options, seed=options.seed + number))
+        right = judge([example for example in chunk for _ in range(samples)], answers, contents)
         for place, example in enumerate(chunk):
             drawn = slice(place * samples, (place + 1) * samples)
             kept = [sql for sql, is_right in zip(answers[drawn], right[drawn], strict=True) if is_right]
@@ -165,8 +164,9 @@ def _has_answer(example: Example, contents: Contents) -> bool:
 def _answers(
     generator: Generator, examples: Sequence[Example], contents: Contents, options: DecodingConfig
 ) -> list[str]:
+    """The SQL of each example's predictions, all in one list."""
     requests = [Request(example.question, example.schema, contents.links(example)) for example in examples]
-    return [best.sql for best, *_ in generator.predict(requests, options)]
+    return [prediction.sql for found in generator.predict(requests, options) for prediction in found]
 
 
 def _practised(example: Example, right: Sequence[str], samples: int, canonicalizer: Canonicalizer) -> Iterator[Row]:
