@@ -42,7 +42,7 @@ def line(runs: Sequence[Result], base: dict[int, Result]) -> Result:
     sets = {title: against_base(title, runs, [base[run["seed"]] for run in runs]) for title in runs[0]["sets"]}
     asked = sum(found["count"] for run in runs for found in run["sets"].values())
     spent = sum(found["count"] * found["seconds_per_question"] for run in runs for found in run["sets"].values())
-    kept = ("seed", "tokens", "minutes", "checkpoint", "checkpoint_sha256", "commit", "training")
+    kept = ("seed", "tokens", "minutes", "checkpoints", "commit", "training")
     return {
         **{key: runs[0][key] for key in ("name", "lever", "overrides", "kind")},
         "tokens": sum(run["tokens"] for run in runs) // len(runs),

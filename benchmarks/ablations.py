@@ -6,7 +6,7 @@ A row is a name, the lever that it turns and overrides of the base's configurati
 them. What it changes decides what it costs: decoding and evaluation are tried on the base's model; data, the prompt's
 form and fine-tuning start from the base's pretrained model of the same seed (and keep its tokenizer); a row that
 changes tokenizer, model or pretraining, or needs other special tokens, is trained from nothing. A row may also name
-the folder of a finished model. All rows are checked before the first is trained. Every run leaves
+the folders of finished models. All rows are checked before the first is trained. Every run leaves
 outputs/ablations/NAME-seedS.json and is not done again; after Ctrl-C or a kill the same command goes on, in the
 middle of a training too. A row that fails is reported and the others go on.
 
@@ -32,7 +32,7 @@ from text2sql.config import Config, from_mapping, load_config, read_yaml, to_map
 from text2sql.errors import UserError
 from text2sql.files import file_sha256, write_json, write_text
 from text2sql.model.files import WEIGHTS_FILE
-from text2sql.pipeline.run import Outcome, evaluate_checkpoint, report_path, run_experiment
+from text2sql.pipeline.run import Outcome, evaluate_checkpoints, report_path, run_experiment
 from text2sql.pipeline.stages import Folders, stage_checkpoint
 from text2sql.prompting.prompt import tokens_of
 
@@ -58,9 +58,9 @@ class Row:
     """What the row is about, in a word or two; rows of one lever stand together."""
     overrides: list[str] = field(default_factory=list)
     """section.key=value, as `text2sql train --set` takes them."""
-    model: str = ""
-    """Folder of a model that is scored in place of the base's, such as one of `text2sql average`; `{seed}` in it
-    stands for the seed. Nothing is trained, so that overrides can be of decoding and evaluation only."""
+    models: list[str] = field(default_factory=list)
+    """Folders of models that are scored, several as one, in place of the base's; `{seed}` in them stands for the seed.
+    Nothing is trained, so that overrides can be of decoding and evaluation only."""
 
 
 @dataclass
@@ -90,10 +90,10 @@ class Run:
     """The base's configuration with the same seed."""
 
     @property
-    def scored(self) -> Path:
-        """The model of a run that trains none."""
-        named = self.row.model.replace("{seed}", str(self.seed))
-        return Path(named) if named else Folders.of(self.base).checkpoint
+    def scored(self) -> list[Path]:
+        """The models of a run that trains none."""
+        named = [Path(model.replace("{seed}", str(self.seed))) for model in self.row.models]
+        return named or [Folders.of(self.base).checkpoint]
 
     @property
     def path(self) -> Path:
@@ -134,8 +134,8 @@ def runs_of(plan: Plan, only: Sequence[str] = ()) -> list[Run]:
 
 def is_of(result: dict[str, Any], run: Run) -> bool:
     """Whether a result is this run's; settings that were not there yet when it was made had their defaults."""
-    same_model = result.get("model", "") == run.row.model
-    return same_model and from_mapping(Config, result["config"], str(run.path)) == run.config
+    same_models = result.get("models", []) == run.row.models
+    return same_models and from_mapping(Config, result["config"], str(run.path)) == run.config
 
 
 def prepared(plan: Plan, row: Row, seed: int) -> Run:
@@ -146,11 +146,11 @@ def prepared(plan: Plan, row: Row, seed: int) -> Run:
     changed = {key for key, value in flat(config).items() if value != flat(base)[key]} - {"name", "finetuning.steps"}
     if changed & FIXED:
         raise UserError(f"row {row.name!r} changes {min(changed & FIXED)}, which must be the same for all rows")
-    if not changed and not row.model:
+    if not changed and not row.models:
         raise UserError(f"row {row.name!r} changes nothing: the base has the same settings")
     kind = kind_of(changed, config, base)
-    if row.model and kind != "decoding":
-        raise UserError(f"row {row.name!r} names a model and changes {min(changed)}, which needs a training")
+    if row.models and kind != "decoding":
+        raise UserError(f"row {row.name!r} names models and changes {min(changed)}, which needs a training")
     return Run(row, seed, kind, config, base)
 
 
@@ -195,7 +195,7 @@ def kind_of(changed: set[str], config: Config, base: Config) -> Kind:
 def carry_out(run: Run, say: Callable[[str], None]) -> Outcome:
     """Train what is the run's own and score it."""
     if run.kind == "decoding":
-        return Outcome(run.scored, reports=evaluate_checkpoint(run.config, run.scored, say))
+        return Outcome(run.scored[0], reports=evaluate_checkpoints(run.config, run.scored, say))
     if run.kind == "fine-tuning":
         start = stage_checkpoint(Folders.of(run.base), "pretraining")
         pretraining = replace(run.config.pretraining, corpora=[])
@@ -207,6 +207,7 @@ def note(run: Run, outcome: Outcome) -> dict[str, Any]:
     """The result of a run as it is kept; every example's verdict is in the reports that it names."""
     stages = outcome.stages.values()
     paths = [report_path(run.config, wanted) for wanted in run.config.evaluation.sets]
+    checkpoints = run.scored if run.kind == "decoding" else [outcome.checkpoint]
     return {
         **asdict(run.row),
         "seed": run.seed,
@@ -224,8 +225,7 @@ def note(run: Run, outcome: Outcome) -> dict[str, Any]:
             }
             for path, report in zip(paths, outcome.reports, strict=True)
         },
-        "checkpoint": str(outcome.checkpoint),
-        "checkpoint_sha256": file_sha256(outcome.checkpoint / WEIGHTS_FILE),
+        "checkpoints": {str(folder): file_sha256(folder / WEIGHTS_FILE) for folder in checkpoints},
         "commit": commit(),
         "machine": machine(),
         "training": {name: {"loss": stage.loss, **stage.metrics} for name, stage in outcome.stages.items()},

@@ -33,7 +33,8 @@ BASE = {
 ROWS = [
     {"name": "names", "lever": "target", "overrides": ["prompting.items=names"]},
     {"name": "no-mask", "lever": "decoding", "overrides": ["decoding.grammar_mask=false"]},
-    {"name": "named", "lever": "models", "model": "outputs/checkpoints/ablations/names-seed{seed}"},
+    {"name": "named", "lever": "models", "models": ["outputs/checkpoints/ablations/names-seed{seed}"]},
+    {"name": "twice", "lever": "models", "models": 2 * ["outputs/checkpoints/ablations/base-seed{seed}"]},
 ]
 
 
@@ -91,20 +92,23 @@ def test_a_plan_runs_to_its_table_and_goes_on_after_an_interruption(
     monkeypatch.setattr(sys, "argv", ["ablations.py", "plan.yaml", "--output", "table.json"])
     assert ablations.main() == 0
     found = results()
-    assert set(found) == {"base-seed1", "names-seed1", "no-mask-seed1", "named-seed1"}
+    assert set(found) == {"base-seed1", "names-seed1", "no-mask-seed1", "named-seed1", "twice-seed1"}
     assert Path("outputs/ablations/base-seed1.json").stat().st_mtime_ns == before
     base, names, unmasked = (found[f"{name}-seed1"] for name in ("base", "names", "no-mask"))
     assert set(base["training"]) == {"pretraining", "finetuning"}
     assert (set(names["training"]), set(unmasked["training"])) == ({"finetuning"}, set())
     assert 0 < names["tokens"] <= 1024 < base["tokens"]
-    assert names["checkpoint_sha256"] != base["checkpoint_sha256"] == unmasked["checkpoint_sha256"]
+    assert base["checkpoints"] == unmasked["checkpoints"]
+    assert set(base["checkpoints"].values()).isdisjoint(names["checkpoints"].values())
     assert names["config"]["prompting"]["items"] == "names"
-    assert found["named-seed1"]["checkpoint_sha256"] == names["checkpoint_sha256"]
+    assert found["named-seed1"]["checkpoints"] == names["checkpoints"]
+    [alone], [twice] = (found[name]["sets"].values() for name in ("base-seed1", "twice-seed1"))
+    assert twice["metrics"] == pytest.approx(alone["metrics"], abs=1e-3), "a model agrees with itself"
     [scores] = names["sets"].values()
     assert (scores["count"], len(scores["data_sha256"])) == (4, 64)
 
     summary = json.loads(Path("table.json").read_text("utf-8"))
-    assert [row["name"] for row in summary["rows"]] == ["base", "names", "no-mask", "named"]
+    assert [row["name"] for row in summary["rows"]] == ["base", "names", "no-mask", "named", "twice"]
     [metrics] = summary["rows"][2]["sets"].values()
     exact = next(metric for metric in metrics if metric["name"] == "exact_match")
     [of_base] = base["sets"].values()
@@ -144,8 +148,8 @@ def test_what_a_row_changes_decides_what_is_trained(folder: Path) -> None:
         ({"name": "bad", "overrides": ["evaluation={limit: 9}"]}, "row 'bad' changes evaluation.limit"),
         ({"name": "bad", "overrides": ["model.layers=1"]}, "row 'bad' changes nothing"),
         (
-            {"name": "bad", "model": "m", "overrides": ["model.layers=2"]},
-            "'bad' names a model and changes model.layers",
+            {"name": "bad", "models": ["m"], "overrides": ["model.layers=2"]},
+            "'bad' names models and changes model.layers",
         ),
         ({"name": "no-mask", "overrides": ["model.layers=2"]}, "a row's name is 'no-mask'"),
         ({"name": "../bad", "overrides": ["model.layers=2"]}, "a row's name is '../bad'"),
@@ -164,15 +168,15 @@ def test_a_bad_row_is_refused_before_anything_is_trained(
 
 
 def test_a_result_of_another_configuration_is_not_taken_for_the_rows(folder: Path) -> None:
-    _, names, _, named = planned(ROWS)
+    _, names, _, named, _ = planned(ROWS)
     for run in (names, named):
-        saved = {"name": run.row.name, "model": run.row.model, "sets": {}, "config": ablations.to_mapping(run.config)}
+        saved = {"name": run.row.name, "models": run.row.models, "sets": {}, "config": ablations.to_mapping(run.config)}
         ablations.write_json(run.path, saved)
-    assert len(planned(ROWS)) == 4
+    assert len(planned(ROWS)) == 5
     with pytest.raises(UserError, match=r"names-seed1\.json is of another configuration"):
         planned(ROWS, finetuning_tokens=4096)
     with pytest.raises(UserError, match=r"named-seed1\.json is of another configuration"):
-        planned([{**ROWS[2], "model": "elsewhere"}])
+        planned([{**ROWS[2], "models": ["elsewhere"]}])
 
 
 def test_one_row_that_fails_does_not_stop_the_others(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -198,7 +202,7 @@ def test_the_seeds_of_a_row_are_pooled_against_the_same_seeds_of_the_base(tmp_pa
         path.write_text(json.dumps(report | {"examples": examples}), encoding="utf-8")
         found = {"report": str(path), "count": len(verdicts), "metrics": {}, "data_sha256": "0"}
         found["seconds_per_question"] = seed / 100
-        kept = dict.fromkeys(("checkpoint", "checkpoint_sha256", "commit", "training", "machine"))
+        kept = dict.fromkeys(("checkpoints", "commit", "training", "machine"))
         row = {"name": name, "lever": "l", "overrides": [], "kind": name, "tokens": 10**6 * seed, "minutes": 3.0}
         return kept | row | {"seed": seed, "sets": {"spider dev": found}}
 

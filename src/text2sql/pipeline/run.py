@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -62,20 +62,21 @@ def run_experiment(config: Config, say: Callable[[str], None], main_process: boo
     publish(stage_checkpoint(folders, "finetuning"), folders.checkpoint)
     if config.prompting.direction == "question":  # a question has no score but the validation loss
         return outcome
-    outcome.reports = evaluate_checkpoint(config, folders.checkpoint, say)
+    outcome.reports = evaluate_checkpoints(config, [folders.checkpoint], say)
     return outcome
 
 
-def evaluate_checkpoint(config: Config, checkpoint: Path, say: Callable[[str], None]) -> list[Report]:
-    """Score a model on the configured sets; each report is saved at its `report_path` as soon as it is there."""
-    device = config.finetuning.device
-    generator = Generator.load(checkpoint, "cpu" if device == "auto" else device)
+def evaluate_checkpoints(config: Config, checkpoints: Sequence[Path], say: Callable[[str], None]) -> list[Report]:
+    """Score a model, or several as one, on the configured sets; each report is saved at its `report_path`."""
+    device = "cpu" if config.finetuning.device == "auto" else config.finetuning.device
+    several = len(checkpoints) > 1
+    generator = Generator.load_ensemble(checkpoints, device) if several else Generator.load(checkpoints[0], device)
     contents = Contents(data_directory(config))  # keeps tables and indexes that several splits share
     reports = []
     for wanted in config.evaluation.sets:
         say(f"evaluating on {wanted.name}, {wanted.split}")
         examples = load_examples(wanted, config)
-        report = evaluate(generator, examples, contents, config.decoding, config.evaluation, [checkpoint])
+        report = evaluate(generator, examples, contents, config.decoding, config.evaluation, checkpoints)
         report.save(report_path(config, wanted))
         reports.append(report)
     return reports
