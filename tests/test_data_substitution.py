@@ -102,6 +102,22 @@ def test_numbers_keep_their_form(contents: Contents) -> None:
     assert made.question == f"Which score before {int(value):,} people?"
 
 
+def test_no_value_is_said_twice(contents: Contents) -> None:
+    example = asked("Which score against florida, not Tampa Bay nor it's a bay?", (0, 0, "florida"))
+    made = [changed(example, contents, seed) for seed in range(8)]
+    assert {m.question for m in made if m} == {example.question.replace("florida", "new york giants")}
+
+
+def test_a_code_with_leading_zeros_is_no_number(tmp_path: Path) -> None:
+    script = "CREATE TABLE parcel (code TEXT); INSERT INTO parcel VALUES (3499), ('0114'), ('0007'), (3452)"
+    schema = Schema.from_ddl("CREATE TABLE parcel (code TEXT)", "post")
+    path = str(make_database(tmp_path / "post.sqlite", script))
+    sql = "SELECT code FROM parcel WHERE code = 3499"
+    example = Example("s/1", "Is there a parcel 3499?", sql, schema, path, "spider", "train")
+    made = [changed(example, Contents(tmp_path), seed) for seed in range(8)]
+    assert {m.sql for m in made if m} == {sql.replace("3499", "3452")}
+
+
 def test_a_seeded_share_whatever_the_order(contents: Contents) -> None:
     examples = [asked(f"{n}: which score against florida?", (0, 0, "florida")) for n in range(200)]
     made = substitute_values(examples, contents, 0.3, seed=1)
@@ -159,7 +175,7 @@ def test_only_the_literal_of_an_sql_text_changes(question: str, sql: str, patter
     [
         "SELECT name FROM item LIMIT 3",
         "SELECT kind_id FROM item GROUP BY kind_id HAVING count(*) > 3",
-        "SELECT name FROM item WHERE kind_id = 3 OR price = 3",
+        "SELECT name FROM item WHERE kind_id = 3 OR id = 3",
         "SELECT name FROM item WHERE name LIKE '%3%'",
         "SELECT no_such_column FROM item WHERE kind_id = 3",
     ],

@@ -201,7 +201,7 @@ def _spelt(value: Value) -> str:
 
 
 def _form(text: str) -> str:
-    """What a value must share with the one it takes the place of."""
-    if re.fullmatch(r"\d+", text, re.ASCII):
+    """What a value must share with the one it takes the place of; 007 is no number that SQL would keep."""
+    if re.fullmatch(r"0|[1-9]\d*", text, re.ASCII):
         return "whole"
-    return "decimal" if re.fullmatch(r"\d+\.\d+", text, re.ASCII) else "text"
+    return "decimal" if re.fullmatch(r"(0|[1-9]\d*)\.\d+", text, re.ASCII) else "text"
