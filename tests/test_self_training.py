@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -98,6 +99,15 @@ def test_right_answers_that_differ_are_kept_once(folder: Path) -> None:
     about = {"question": NAMES, "set": "spider", "split": "train", "db_id": "shop", "right": 3, "samples": 4}
     assert rows == [about | {"sql": SAME, "kind": "found"}]
     assert tally == Tally(asked=1, skipped=1, hard=0, found=1)  # the answer of the other holds nothing
+
+
+def test_a_question_with_several_answers_is_skipped(folder: Path) -> None:
+    (example, *_) = read_set("spider", "train", folder)
+    example = replace(example, sql="SELECT name FROM item ORDER BY year DESC LIMIT 1")  # two are of 2018
+    tally = Tally()
+    generator = Scripted(folder / "model", {NAMES: [GOLD[NAMES]]})
+    assert list(practise(generator, [example], "spider", Contents(folder), DecodingConfig(), tally)) == []
+    assert tally == Tally(skipped=1)
 
 
 def test_rows_that_agree_by_chance_are_not_right(folder: Path) -> None:

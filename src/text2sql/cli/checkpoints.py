@@ -55,12 +55,6 @@ def decoding_options(arguments: argparse.Namespace) -> DecodingConfig:
     )
 
 
-def load_generator(arguments: argparse.Namespace) -> tuple[Generator, Path]:
-    """The model that `--checkpoint` names, or the default one, with its folder."""
-    directory = _folder(arguments.checkpoint)
-    return Generator.load(directory, arguments.device), directory
-
-
 def load_generators(arguments: argparse.Namespace) -> tuple[Generator, list[Path]]:
     """The models that `--checkpoint`, given any number of times, names, as one; with their folders."""
     directories = [_folder(name) for name in arguments.checkpoint or [None]]

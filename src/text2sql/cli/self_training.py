@@ -69,7 +69,7 @@ def run(arguments: argparse.Namespace) -> int:
     finally:
         print(
             f"{output}: {tally.asked} asked, {tally.hard} hard, {tally.found} found; "
-            f"{tally.skipped} skipped, without rows or an answer with content"
+            f"{tally.skipped} skipped: no rows, or an answer that proves nothing"
         )
     return 0
 

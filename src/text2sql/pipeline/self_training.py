@@ -2,14 +2,15 @@
 
 *Practice*: a model answers training questions several times; an answer in other words than the gold query's whose
 rows are the gold's is a further pair, and a question that is mostly answered wrongly is asked again (rejection
-sampling, as in the expert iteration of Anthony et al. 2017 and STaR, Zelikman et al. 2022, section 3).
+sampling: expert iteration, Anthony et al. 2017; STaR, Zelikman et al. 2022).
 
 *Invention*: a model of direction `question` puts generated SQL into words; a pair is kept where another model, asked
-that question, finds back to the rows of the SQL (cycle consistency: GAZP, Zhong et al. 2020, section 3.2).
+that question, finds back to the rows of the SQL (cycle consistency: GAZP, Zhong et al. 2020).
 
 Equal rows on one database may be chance, so a query over a database must agree on `VARIANTS` of its contents too;
-WikiSQL's queries are compared without the official habits. An answer without content proves nothing: such queries are
-skipped. Pairs name their set's database, so that the reader gives them the set's own schema.
+WikiSQL's queries are compared without the official habits. Queries whose answer proves nothing are skipped: it is
+empty, NULL or zero, or they sort and leave open which row comes first. Pairs name their set's database, so that the
+reader gives them the set's own schema.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from text2sql.decoding.generator import Generator, Request
 from text2sql.decoding.question_writer import QuestionWriter
 from text2sql.errors import UserError
 from text2sql.evaluation.scoring import ScoringOptions, score
+from text2sql.evaluation.ties import has_ties
 from text2sql.pipeline.guidance import opened, says_something
 from text2sql.prompting.canonical import Canonicalizer
 from text2sql.prompting.expressions import CanonicalError, to_sql
@@ -34,7 +36,7 @@ from text2sql.prompting.linking import Links
 
 PRACTISED = {"wikisql": ("train",), "spider": ("train", "train_spider", "train_others"), "spider_syn": ("train",)}
 """Set -> the splits that are there to learn from; all others are for scoring."""
-VARIANTS = 2
+VARIANTS = 4
 """Variants of a database's contents on which a right answer must be right too."""
 TIME_LIMIT = 5.0
 """Seconds that one query may run."""
@@ -47,7 +49,7 @@ Row = dict[str, Any]
 
 @dataclass
 class Tally:
-    """What became of the questions: `skipped` have no rows or an answer without content."""
+    """What became of the questions: `skipped` have no rows, or an answer that proves nothing."""
 
     asked: int = 0
     skipped: int = 0
@@ -140,7 +142,7 @@ def judge(examples: Sequence[Example], answers: Sequence[str], contents: Content
 
 
 def _chunks(examples: Sequence[Example], contents: Contents, tally: Tally, title: str) -> Iterator[list[Example]]:
-    """The examples whose answer says something, some at a time, under a progress bar."""
+    """The examples whose answer proves something, some at a time, under a progress bar."""
     with tqdm(total=len(examples), desc=title, unit="question") as bar:
         for start in range(0, len(examples), CHUNK):
             chunk = examples[start : start + CHUNK]
@@ -156,7 +158,7 @@ def _chunks(examples: Sequence[Example], contents: Contents, tally: Tally, title
 def _has_answer(example: Example, contents: Contents) -> bool:
     fold = example.source == "wikisql"  # its rows are compared lower-cased
     with opened(example, contents) as database:
-        if database is None:
+        if database is None or has_ties(example.sql, database):
             return False
         return says_something(database.run(example.sql.lower() if fold else example.sql, TIME_LIMIT, row_limit=50).rows)
 
