@@ -56,6 +56,9 @@ class ModelConfig:
     """Added to the mean square in RMSNorm."""
     tie_embeddings: bool = True
     """Share the input embedding with the output head."""
+    prefix_lm: bool = False
+    """Let a prompt's tokens see each other in both directions, an answer's only those before them (Raffel et al.
+    2020, T5, section 3.2.1): the alternative to `prompting.repeat_question`. Such a model is no plain Llama."""
     dropout: float = 0.0
     """Dropout on the residual branches while training."""
 

@@ -67,4 +67,5 @@ class InstructionDocuments:
         """Example `index` as it looks in `epoch`."""
         random = Random(f"{self.seed}/{index}/{epoch}") if self.training else None
         ids, answer = self.encoder.document(self.examples[index], random)
-        return Document(ids, [1.0 if is_answer else self.prompt_weight for is_answer in answer])
+        weights = [1.0 if is_answer else self.prompt_weight for is_answer in answer]
+        return Document(ids, weights, prompt=answer.count(False))

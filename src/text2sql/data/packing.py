@@ -23,10 +23,14 @@ from text2sql.errors import UserError
 
 
 class Document(NamedTuple):
-    """Tokens with their loss weights: `weights[i]` is for predicting `ids[i]`; `weights[0]` is never used."""
+    """Tokens with their loss weights: `weights[i]` is for predicting `ids[i]`; `weights[0]` is never used.
+
+    The first `prompt` tokens are a prompt.
+    """
 
     ids: Sequence[int] | np.ndarray
     weights: Sequence[float] | np.ndarray
+    prompt: int = 0
 
 
 class DocumentSource(Protocol):
@@ -67,11 +71,11 @@ class Mixture:
 
 @dataclass
 class Batch:
-    """R rows of T tokens: `ids`, `targets`, `positions`, `documents` int64 and `weights` float32, each [R, T].
+    """R rows of T tokens: `ids`, `targets`, `positions`, `documents` int64, `weights` float32, `prompts` bool, [R, T].
 
     `targets[r, t]` is the next token of the same document and `weights[r, t]` its loss weight, 0 at a document's last
-    token. `positions` restart at 0 and `documents` number each row's documents from 0. Padding has id 0, weight 0 and
-    document -1.
+    token. `positions` restart at 0, `documents` number each row's documents from 0 and `prompts` marks their prompts.
+    Padding has id 0, weight 0 and document -1.
     """
 
     ids: Tensor
@@ -79,6 +83,7 @@ class Batch:
     weights: Tensor
     positions: Tensor
     documents: Tensor
+    prompts: Tensor
 
     def rows(self, selection: slice) -> Batch:
         """Some of the rows."""
@@ -191,7 +196,8 @@ class PackedBatches(Iterator[Batch]):
                         f"a training document has {len(document.ids)} tokens but the context is {self.context}; "
                         "raise `context`, or truncate or skip long documents"
                     )
-                document = Document(document.ids[: self.context], document.weights[: self.context])
+                shorter = document.ids[: self.context], document.weights[: self.context]
+                document = Document(*shorter, document.prompt)
             last_used = consumed
             yield consumed, document
 
@@ -243,6 +249,7 @@ def lay_out(rows: Iterable[Iterable[Document]], context: int) -> Batch:
     rows = list(rows)
     ids, targets, positions = (np.zeros((len(rows), context), np.int64) for _ in range(3))
     weights, documents = np.zeros((len(rows), context), np.float32), np.full((len(rows), context), -1, np.int64)
+    prompts = np.zeros((len(rows), context), np.bool_)
     for row, contents in enumerate(rows):
         start = 0
         for number, document in enumerate(contents):
@@ -252,5 +259,6 @@ def lay_out(rows: Iterable[Iterable[Document]], context: int) -> Batch:
             weights[row, start : end - 1] = document.weights[1:]
             positions[row, start:end] = np.arange(end - start)
             documents[row, start:end] = number
+            prompts[row, start:end][: document.prompt] = True
             start = end
-    return Batch(*map(torch.from_numpy, (ids, targets, weights, positions, documents)))
+    return Batch(*map(torch.from_numpy, (ids, targets, weights, positions, documents, prompts)))

@@ -71,9 +71,10 @@ class DecodingBatch:
         length = max(len(prompt.ids) + prompt.limit for prompt in prompts)
         self.cache = cast("Any", model.new_cache(len(prompts), length))  # each model takes its own kind
         positions = torch.arange(longest, device=self.device).expand(len(prompts), -1)
-        hidden = model.hidden(ids.to(self.device), positions, cache=self.cache)
         self.shared = int(lengths.min())
         self.lengths = lengths.to(self.device)
+        in_prompt = positions < self.lengths[:, None]
+        hidden = model.hidden(ids.to(self.device), positions, cache=self.cache, prompts=in_prompt)
         last = hidden[torch.arange(len(prompts), device=self.device), self.lengths - 1]
         self.logits = model.head(last).float()
         if copies > 1:

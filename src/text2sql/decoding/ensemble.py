@@ -49,10 +49,10 @@ class Ensemble(nn.Module):
         """Logits [B, T, vocabulary]; the arguments are `hidden`'s."""
         return self.head(self.hidden(ids, positions, cache))
 
-    def hidden(self, ids: Tensor, positions: Tensor, cache: CacheGroup) -> Tensor:
-        """The models' outputs beside each other, [B, T, sum of the widths], for ids and positions [B, T]."""
+    def hidden(self, ids: Tensor, positions: Tensor, cache: CacheGroup, prompts: Tensor | None = None) -> Tensor:
+        """The models' outputs beside each other, [B, T, sum of the widths]; the arguments are `GPT.hidden`'s."""
         pairs = zip(self.models, cache.caches, strict=True)
-        return torch.cat([model.hidden(ids, positions, cache=own) for model, own in pairs], dim=-1)
+        return torch.cat([model.hidden(ids, positions, cache=own, prompts=prompts) for model, own in pairs], dim=-1)
 
     def head(self, hidden: Tensor) -> Tensor:
         """[..., sum of the widths] -> log of the mean probability, [..., vocabulary] in fp32."""

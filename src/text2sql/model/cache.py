@@ -35,11 +35,15 @@ class KVCache:
         self.values[layer][rows, :, positions] = values.transpose(1, 2).to(self.values[layer].dtype)
         return self.keys[layer][:, :, : self.used], self.values[layer][:, :, : self.used]
 
-    def visible(self, positions: Tensor) -> Tensor:
-        """[rows, 1, T, used]: whether the queries at `positions` [rows, T] may look at a slot."""
+    def visible(self, positions: Tensor, prompts: Tensor | None = None) -> Tensor:
+        """[rows, 1, T, used]: whether the queries at `positions` [rows, T] may look at a slot.
+
+        `prompts` [rows, used] marks slots that all queries see: those of a prompt read in both directions.
+        """
         self.used = max(self.used, int(positions.max()) + 1)
         slots = torch.arange(self.used, device=positions.device)
-        return (slots <= positions[..., None])[:, None]
+        visible = slots <= positions[..., None]
+        return (visible if prompts is None else visible | prompts[:, None])[:, None]
 
     def select(self, rows: Tensor) -> None:
         """Keep the sequences `rows` [any number], in that order; a row may be taken twice or dropped."""

@@ -22,12 +22,17 @@ PRESETS: dict[str, tuple[int, int, int]] = {
 }
 
 
+PREFIX_LM = "llama_prefix_lm"
+"""`model_type` of a model whose prompts see in both directions: not "llama", so that nothing runs it as one."""
+
+
 @dataclass(frozen=True)
 class GPTConfig:
     """Shape of a GPT. Raises UserError when the numbers cannot make one.
 
     `width` is Llama's hidden_size, `mlp_width` its intermediate_size, `context` the longest sequence in tokens,
-    `dropout` the share of residual-branch outputs dropped while training.
+    `dropout` the share of residual-branch outputs dropped while training, `prefix_lm` whether a prompt's tokens see
+    each other in both directions.
     """
 
     vocabulary_size: int
@@ -41,6 +46,7 @@ class GPTConfig:
     norm_epsilon: float = 1e-5
     tie_embeddings: bool = True
     dropout: float = 0.0
+    prefix_lm: bool = False
 
     def __post_init__(self) -> None:
         for name in ("vocabulary_size", "layers", "width", "heads", "kv_heads", "mlp_width", "context"):
@@ -59,10 +65,10 @@ class GPTConfig:
         return self.width // self.heads
 
     def to_hf(self) -> dict[str, Any]:
-        """The `config.json` with which `transformers.LlamaForCausalLM` loads the same weights."""
+        """The `config.json` with which `transformers.LlamaForCausalLM` loads the same weights, but for `prefix_lm`."""
         return {
-            "architectures": ["LlamaForCausalLM"],
-            "model_type": "llama",
+            "architectures": [] if self.prefix_lm else ["LlamaForCausalLM"],
+            "model_type": PREFIX_LM if self.prefix_lm else "llama",
             "vocab_size": self.vocabulary_size,
             "num_hidden_layers": self.layers,
             "hidden_size": self.width,
@@ -93,7 +99,9 @@ class GPTConfig:
         Raises UserError naming `where` and the key for a missing key or a variant that this model doesn't compute.
         """
         rope = data.get("rope_parameters") or data.get("rope_scaling") or {}
-        required = {"model_type": "llama", "hidden_act": "silu", "attention_bias": False, "mlp_bias": False}
+        prefix_lm = data.get("model_type") == PREFIX_LM
+        kind = PREFIX_LM if prefix_lm else "llama"
+        required = {"model_type": kind, "hidden_act": "silu", "attention_bias": False, "mlp_bias": False}
         for key, value in required.items():
             if data.get(key, value) != value:
                 raise UserError(f"{where}: {key} is {data[key]!r}; only {value!r} is supported")
@@ -112,6 +120,7 @@ class GPTConfig:
             norm_epsilon=_number(data, "rms_norm_eps", where),
             tie_embeddings=bool(data.get("tie_word_embeddings", False)),
             dropout=_number({"residual_dropout": 0.0, **data}, "residual_dropout", where),
+            prefix_lm=prefix_lm,
         )
         if (data.get("head_dim") or config.head_size) != config.head_size:
             raise UserError(f"{where}: head_dim {data['head_dim']} is not hidden_size / num_attention_heads")
@@ -149,6 +158,7 @@ def resolve(config: ModelConfig, vocabulary_size: int) -> GPTConfig:
         norm_epsilon=config.norm_epsilon,
         tie_embeddings=config.tie_embeddings,
         dropout=config.dropout,
+        prefix_lm=config.prefix_lm,
     )
 
 

@@ -84,9 +84,10 @@ class GPT(nn.Module):
         positions: Tensor | None = None,
         documents: Tensor | None = None,
         cache: KVCache | None = None,
+        prompts: Tensor | None = None,
     ) -> Tensor:
         """Logits [B, T, vocabulary]; the arguments are `hidden`'s."""
-        return self.head(self.hidden(ids, positions, documents, cache))
+        return self.head(self.hidden(ids, positions, documents, cache, prompts))
 
     def hidden(
         self,
@@ -94,12 +95,15 @@ class GPT(nn.Module):
         positions: Tensor | None = None,
         documents: Tensor | None = None,
         cache: KVCache | None = None,
+        prompts: Tensor | None = None,
     ) -> Tensor:
         """The last layer's normed output [B, T, W], so that the head can be paid only where it is needed.
 
         ids: [B, T] int64. positions: [B, T] int64 rotary positions, 0..T-1 when None. documents: [B, T] int64;
         tokens attend only within equal numbers (any number marks padding, such as -1). cache: earlier tokens' keys
         and values; `positions` then also say where the new ones go and are required. Never both documents and cache.
+        prompts: [B, T] bool, True for a prompt's tokens, which a prefix-LM reads in both directions (with a cache: all
+        positions up to T-1 are given at once); other models ignore it.
         Raises ValueError for more tokens than the context, or a cache without positions or with documents.
         """
         tokens = ids.shape[1]
@@ -109,11 +113,12 @@ class GPT(nn.Module):
             raise ValueError("a cache needs positions and no documents")
         if positions is None:
             positions = torch.arange(tokens, device=ids.device)[None]
+        prompts = prompts if self.config.prefix_lm else None
         visible = None
         if cache is not None:
-            visible = cache.visible(positions)
+            visible = cache.visible(positions, prompts)
         elif documents is not None:
-            visible = same_document(documents)
+            visible = same_document(documents, prompts)
         # Made once for all layers, in the type that attention computes in.
         mask = None if visible is None else additive_mask(visible, self.compute_type())
         return self.model(ids, positions, mask, cache)
@@ -134,7 +139,11 @@ class GPT(nn.Module):
         return F.linear(hidden, weight)
 
 
-def same_document(documents: Tensor) -> Tensor:
-    """[B, 1, T, T]: whether a token may see another: itself and earlier ones with its number in `documents` [B, T]."""
+def same_document(documents: Tensor, prompts: Tensor | None = None) -> Tensor:
+    """[B, 1, T, T]: whether a token may see another: itself and earlier ones with its number in `documents` [B, T].
+
+    And later ones of its document's prompt, where `prompts` [B, T] marks it.
+    """
     same = documents[:, :, None] == documents[:, None, :]
-    return same.tril()[:, None]
+    visible = same.tril()
+    return (visible if prompts is None else visible | (same & prompts[:, None]))[:, None]

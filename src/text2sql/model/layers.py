@@ -60,22 +60,23 @@ def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
 BLOCK = 128
 
 
-def attend(queries: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None) -> Tensor:
-    """Causal attention of queries [B, H, T, D] over keys and values [B, K, S, D] -> [B, H, T, D].
+def attend(queries: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None, causal: bool = True) -> Tensor:
+    """Attention of queries [B, H, T, D] over keys and values [B, K, S, D] -> [B, H, T, D].
 
     `mask` [B, 1, T, S] is added to the scores: 0 where a query may look, -inf elsewhere; None, with T = S, is plain
-    causal. T = S must mean that query t may look at no key after t.
+    causal. With `causal` T = S must mean that query t may look at no key after t; without it, that a later query of
+    the same document looks as far ahead or at no key after itself.
     """
     if queries.device.type == "cpu" and 1 < queries.shape[2] == keys.shape[2]:
-        return _attend_blockwise(queries, keys, values, mask)
+        return _attend_blockwise(queries, keys, values, mask, causal)
     grouped = queries.shape[1] != keys.shape[1]
     return F.scaled_dot_product_attention(
         queries, keys, values, attn_mask=mask, is_causal=mask is None, enable_gqa=grouped
     )
 
 
-def _attend_blockwise(queries: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None) -> Tensor:
-    """Attention written out, one block of queries after the other, each over the keys up to its end.
+def _attend_blockwise(queries: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None, causal: bool) -> Tensor:
+    """Attention written out, one block of queries after the other, each over the keys up to the last that it sees.
 
     On a CPU this trains faster than PyTorch's fused kernel, which neither uses bf16 matrix units nor skips the future
     under a mask (benchmarks/attention.py measures it), but keeps about B x H x T^2 / 2 weights for the backward pass.
@@ -91,8 +92,9 @@ def _attend_blockwise(queries: Tensor, keys: Tensor, values: Tensor, mask: Tenso
     for start in range(0, tokens, BLOCK):
         end = min(start + BLOCK, tokens)
         begin = _first_visible(mask[..., start, :end])
-        scores = queries[:, :, start:end] @ keys[:, :, begin:end].transpose(-1, -2) + mask[..., start:end, begin:end]
-        blocks.append(torch.softmax(scores, dim=-1) @ values[:, :, begin:end])
+        stop = end if causal else _end_of_visible(mask[..., end - 1, :])
+        scores = queries[:, :, start:end] @ keys[:, :, begin:stop].transpose(-1, -2) + mask[..., start:end, begin:stop]
+        blocks.append(torch.softmax(scores, dim=-1) @ values[:, :, begin:stop])
     return torch.cat(blocks, dim=2)
 
 
@@ -104,18 +106,27 @@ def _first_visible(mask: Tensor) -> int:
     return int((mask == 0).reshape(-1, mask.shape[-1]).any(dim=0).int().argmax())
 
 
+def _end_of_visible(mask: Tensor) -> int:
+    """One past the latest key that any row's query looks at, [..., S].
+
+    Asked of a block's last query, it holds for the block: a prompt that reaches beyond the block has it as a member.
+    """
+    return int((mask == 0).reshape(-1, mask.shape[-1]).any(dim=0).nonzero().max()) + 1
+
+
 def additive_mask(visible: Tensor, dtype: torch.dtype) -> Tensor:
     """0 where `visible` is True and -inf elsewhere, to be added to attention scores of type `dtype`."""
     return torch.zeros(visible.shape, dtype=dtype, device=visible.device).masked_fill(~visible, float("-inf"))
 
 
 class Attention(nn.Module):
-    """Causal self-attention with grouped queries (Vaswani et al. 2017, section 3.2; Ainslie et al. 2023)."""
+    """Self-attention with grouped queries (Vaswani et al. 2017, section 3.2; Ainslie et al. 2023)."""
 
     def __init__(self, config: GPTConfig, layer: int) -> None:
         super().__init__()
         self.layer = layer
         self.head_size = config.head_size
+        self.causal = not config.prefix_lm
         self.q_proj = nn.Linear(config.width, config.heads * config.head_size, bias=False)
         self.k_proj = nn.Linear(config.width, config.kv_heads * config.head_size, bias=False)
         self.v_proj = nn.Linear(config.width, config.kv_heads * config.head_size, bias=False)
@@ -130,7 +141,7 @@ class Attention(nn.Module):
         values = self._heads(self.v_proj(x))
         if cache is not None:
             keys, values = cache.write(self.layer, positions, keys, values)
-        mixed = attend(queries, keys, values, mask)
+        mixed = attend(queries, keys, values, mask, self.causal)
         return self.o_proj(mixed.transpose(1, 2).flatten(2))
 
     def _heads(self, x: Tensor) -> Tensor:

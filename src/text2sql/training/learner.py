@@ -48,6 +48,8 @@ class Learner:
         _check(config)
         if context > model.config.context:
             raise UserError(f"rows of {context} tokens are longer than the model's context of {model.config.context}")
+        if model.config.prefix_lm and config.prompt_weight:
+            raise UserError("model.prefix_lm lets a prompt's tokens see the next one: set prompt_weight to 0")
         device = choose_device(config.device, local_rank())
         self.config, self.context = config, context
         self.ranks = join(device)
@@ -96,7 +98,7 @@ class Learner:
         if wanted and not self.sharded:
             shape = (self.micro_rows, self.context)
             ids = torch.zeros(shape, dtype=torch.int64)
-            batch = Batch(ids, ids, torch.zeros(shape), ids, ids).to(self.precision.device)
+            batch = Batch(ids, ids, torch.zeros(shape), ids, ids, ids.bool()).to(self.precision.device)
             self.objective.compile_body(batch, self.precision.autocast())
 
     # ---- one step

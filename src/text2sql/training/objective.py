@@ -34,7 +34,7 @@ class Objective(nn.Module):
         logits are computed there only, which for instruction tuning saves nearly all of the head.
         """
         body = self._compiled if self._compiled and self.training else self.model.hidden
-        hidden = body(batch.ids, batch.positions, batch.documents)
+        hidden = body(batch.ids, batch.positions, batch.documents, prompts=batch.prompts)
         logits = self.model.head(hidden.flatten(0, 1).index_select(0, selected))
         losses = F.cross_entropy(logits.float(), batch.targets.flatten()[selected], reduction="none")
         return (losses * batch.weights.flatten()[selected]).sum()
@@ -47,7 +47,7 @@ class Objective(nn.Module):
         body = torch.compile(self.model.hidden, dynamic=False)
         try:
             with autocast:
-                body(batch.ids, batch.positions, batch.documents).float().mean().backward()
+                body(batch.ids, batch.positions, batch.documents, prompts=batch.prompts).float().mean().backward()
             self._compiled = body
         # Whatever a compiler, its driver or a missing C++ compiler throws: training can go on without.
         except Exception as error:
