@@ -93,12 +93,18 @@ def practised(
     return list(practise(generator, examples, name, Contents(folder), options, tally)), tally
 
 
-def test_right_answers_that_differ_are_kept_once(folder: Path) -> None:
+def test_a_right_answer_that_differs_is_kept(folder: Path) -> None:
     wrong = "SELECT name FROM item"
     rows, tally = practised(folder, {NAMES: [GOLD[NAMES], SAME, SAME, wrong]})
     about = {"question": NAMES, "set": "spider", "split": "train", "db_id": "shop", "right": 3, "samples": 4}
     assert rows == [about | {"sql": SAME, "kind": "found"}]
     assert tally == Tally(asked=1, skipped=1, hard=0, found=1)  # the answer of the other holds nothing
+
+
+def test_of_several_other_answers_the_commonest_is_kept(folder: Path) -> None:
+    other = "SELECT name FROM item WHERE NOT price <= 5"
+    rows, _ = practised(folder, {NAMES: [SAME, other, GOLD[NAMES], GOLD[NAMES], GOLD[NAMES], other]})
+    assert [row["sql"] for row in rows] == [other]
 
 
 def test_a_question_with_several_answers_is_skipped(folder: Path) -> None:

@@ -15,6 +15,7 @@ reader gives them the set's own schema.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -81,8 +82,8 @@ def practise(
 ) -> Iterator[Row]:
     """Further pairs for training questions of set `name`, each answered `num_return_sequences` times.
 
-    A question of which fewer than half of the samples are right is *hard*: its gold pair is given. Right samples that
-    differ from the gold query, and from one another, in their canonical form are given as *found*.
+    A question of which fewer than half of the samples are right is *hard*: its gold pair is given. Of the right
+    samples whose canonical form is not the gold query's, the commonest is given as *found*.
     """
     samples = options.num_return_sequences
     for number, chunk in enumerate(_chunks(examples, contents, tally, "practising")):
@@ -175,12 +176,11 @@ def _practised(example: Example, right: Sequence[str], samples: int, canonicaliz
     count = {"right": len(right), "samples": samples}
     if 2 * len(right) < samples:
         yield {"sql": example.sql, "kind": "hard", **count}
-    known = {_canonical(example.sql, canonicalizer)}
-    for sql in right:
-        form = _canonical(sql, canonicalizer)
-        if form not in known:
-            known.add(form)
-            yield {"sql": sql, "kind": "found", **count}
+    gold = _canonical(example.sql, canonicalizer)
+    others = [(form, sql) for sql in right if (form := _canonical(sql, canonicalizer)) != gold]
+    if others:
+        commonest, _ = Counter(form for form, _ in others).most_common(1)[0]
+        yield {"sql": dict(others)[commonest], "kind": "found", **count}
 
 
 def _canonical(sql: str, canonicalizer: Canonicalizer) -> str | None:
