@@ -44,7 +44,7 @@ def line(runs: Sequence[Result], base: dict[int, Result]) -> Result:
     spent = sum(found["count"] * found["seconds_per_question"] for run in runs for found in run["sets"].values())
     kept = ("seed", "tokens", "minutes", "checkpoints", "commit", "training")
     return {
-        **{key: runs[0][key] for key in ("name", "lever", "overrides", "kind")},
+        **{key: runs[0][key] for key in ("name", "lever", "overrides", "models", "kind")},
         "tokens": sum(run["tokens"] for run in runs) // len(runs),
         "minutes": round(sum(run["minutes"] for run in runs) / len(runs), 2),
         "seconds_per_question": round(spent / asked, 4),
@@ -82,7 +82,7 @@ def markdown(summary: Result) -> str:
         [
             row["lever"],
             row["name"],
-            ", ".join(f"`{override}`" for override in row["overrides"]),
+            ", ".join(f"`{change}`" for change in (*row["overrides"], *row["models"])),
             str(len(row["runs"])),
             f"{row['tokens'] / 1e6:.1f}" if row["tokens"] else "",
             f"{row['minutes']:.1f}" if row["tokens"] else "",

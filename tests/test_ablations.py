@@ -203,7 +203,15 @@ def test_the_seeds_of_a_row_are_pooled_against_the_same_seeds_of_the_base(tmp_pa
         found = {"report": str(path), "count": len(verdicts), "metrics": {}, "data_sha256": "0"}
         found["seconds_per_question"] = seed / 100
         kept = dict.fromkeys(("checkpoints", "commit", "training", "machine"))
-        row = {"name": name, "lever": "l", "overrides": [], "kind": name, "tokens": 10**6 * seed, "minutes": 3.0}
+        row = {
+            "name": name,
+            "lever": "l",
+            "overrides": [],
+            "models": [],
+            "kind": name,
+            "tokens": 10**6 * seed,
+            "minutes": 3.0,
+        }
         return kept | row | {"seed": seed, "sets": {"spider dev": found}}
 
     better = [True] * 9 + [False]
