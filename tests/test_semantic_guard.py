@@ -48,6 +48,7 @@ SENSIBLE = [
     "SELECT count(DISTINCT country), max(debut_year), min(debut_year) FROM artists",
     "SELECT avg(price) FROM albums WHERE genre = 'jazz'",
     "SELECT name FROM artists WHERE artist_id NOT IN (SELECT artist_id FROM albums WHERE genre = 'jazz')",
+    "SELECT price FROM albums WHERE title IN (SELECT title FROM tracks)",
     "SELECT T1.name FROM artists AS T1 JOIN albums AS T2 ON T1.artist_id = T2.artist_id WHERE T2.title = T1.name",
     "SELECT name FROM artists WHERE country = 'Peru' INTERSECT SELECT name FROM artists WHERE country = 'Chile'",
 ]
