@@ -16,6 +16,7 @@ from text2sql.data.example import Example
 from text2sql.data.packing import Document
 from text2sql.prompting.expressions import CanonicalError
 from text2sql.prompting.prompt import Prepared, PromptEncoder
+from text2sql.prompting.target import TargetError
 
 
 def prepare(
@@ -23,7 +24,8 @@ def prepare(
 ) -> tuple[list[Prepared], list[tuple[Example, str]]]:
     """Read examples for training; gives also those left out, each with the reason.
 
-    Left out are SQL outside the target language and pairs of more than `longest` tokens.
+    Left out are SQL outside the target language or with more columns than the prompt's form can show, and pairs of
+    more than `longest` tokens.
     """
     prepared, left_out = [], []
     for example in tqdm(list(examples), desc="preparing", unit="example", disable=not progress):
@@ -32,7 +34,7 @@ def prepare(
             fold = example.source == "wikisql"  # it compares values lower-cased
             item = encoder.prepare(example.question, example.sql, example.schema, links, fold)
             length = len(encoder.document(item)[0])
-        except CanonicalError as error:
+        except (CanonicalError, TargetError) as error:
             left_out.append((example, str(error)))
             continue
         if length > longest:

@@ -122,7 +122,7 @@ class PromptEncoder:
         with_cells = random is None or random.random() >= self.form.content_dropout
         links = example.links if with_cells else Links(example.links.columns, example.links.tables)
         pieces = example.pieces if with_cells else example.pieces_without_cells
-        keep = frozenset(p.number for p in pieces if isinstance(p, Pointer) and p.kind == "c")
+        keep = frozenset(_column_of(p, example.schema) for p in pieces if isinstance(p, Pointer))
         prompt = self.prompt(example.question, example.schema, links, random, keep=keep)
         answer = [*self.answer_ids(pieces, prompt), self.end_id]
         return prompt.ids + answer, [False] * len(prompt.ids) + [True] * len(answer)
@@ -338,6 +338,14 @@ class PromptEncoder:
     def token_name(self, token: int) -> str | None:
         """The spelling of a special token, None for an ordinary one."""
         return self._names.get(token)
+
+
+def _column_of(pointer: Pointer, schema: Schema) -> int:
+    """The column that a prompt must show for `pointer` to have a place: a table shows with any of its columns."""
+    if pointer.kind == "c":
+        return pointer.number
+    name = schema.tables[pointer.number].name
+    return next(n for n, (table, _) in enumerate(schema.columns) if table.name == name)
 
 
 def _key_targets(schema: Schema) -> dict[int, int]:
