@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from text2sql.cli import VERBS, build_parser, main
-from text2sql.config import load_config
+from text2sql.config import load_config, save_config
 from text2sql.errors import UserError
 from text2sql.model import load_model
 from text2sql.pipeline.run import run_experiment
@@ -87,12 +87,16 @@ def test_training_goes_on_from_a_model(trained: Path, tmp_path: Path, monkeypatc
     pairs.write_text(json.dumps(pair), encoding="utf-8")
     sets = [f"data.sets=[{{name: {pairs}}}]", f"evaluation.sets=[{{name: {pairs}}}]"]
     still = ["finetuning.learning_rate=0", "finetuning.muon_learning_rate=0", "finetuning.steps=2"]
-    settings = [*SMALL, *sets, *still, f"start={model}", "name=further"]
-    monkeypatch.chdir(tmp_path)
+    first = tmp_path / "first.yaml"
+    save_config(load_config(ROOT / "configs" / "quickstart.yaml", SMALL), first)
+    settings = [*SMALL, *sets, *still, f"start={first}", "name=further"]
+    monkeypatch.chdir(trained)  # where the first is finished
     with pytest.raises(UserError, match="both `start` and pretraining"):
         run_experiment(load_config(ROOT / "configs" / "quickstart.yaml", settings), lambda text: None)
     config = load_config(ROOT / "configs" / "quickstart.yaml", [*settings, "pretraining.corpora=[]"])
-    further = run_experiment(config, lambda text: None).checkpoint
+    said: list[str] = []
+    further = run_experiment(config, said.append).checkpoint
+    assert said[0] == f"first {first}"
     assert (further / "tokenizer.json").read_bytes() == (model / "tokenizer.json").read_bytes()
     before, after = load_model(model).state_dict(), load_model(further).state_dict()
     assert all(torch.equal(before[name], after[name]) for name in before)

@@ -66,13 +66,15 @@ def test_the_split_repeats_for_its_seed_only(asked, splits):
 
 def test_the_dataset_holds_examples_with_their_databases():
     dataset = examples_dataset(
-        EXAMPLES, seed=3, pairs_per_database=150, held_out=("clinic", "city_bikes"), test_size=40
+        EXAMPLES, seed=3, pairs_per_database=150, held_out=("clinic", "city_bikes"), test_size=40, longest_question=14
     )
     assert set(dataset) == {"train", *TESTS, "handwritten"}
     everything = [example for split in dataset.values() for example in split]
     assert len({example.id for example in everything}) == len(everything)
     assert len(dataset["handwritten"]) >= 12 * 5
     for split, examples in dataset.items():
+        lengths = [len(example.question.split()) for example in examples]
+        assert split == "handwritten" or 12 < max(lengths) <= 14
         for example in examples:
             assert example.split == split
             assert example.source == "examples"

@@ -167,7 +167,10 @@ class TrainingConfig:
     ema: float = 0.0
     """Decay of the averaged weights that are saved for use; 0 turns averaging off."""
     prompt_weight: float = 0.0
-    """Loss weight of the prompt's tokens; the answer's weigh 1."""
+    """Loss weight of the prompt's tokens, on average; the answer's weigh 1."""
+    prompt_share: float = 1.0
+    """Share of the prompt's tokens, drawn anew each time, that carry the prompt's weight: the output head, a fifth of a
+    small model's work, is paid for those only."""
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
     """`auto` picks bf16 where the device computes in it, else fp16 on GPUs, else fp32."""
     compile: Literal["auto", "on", "off"] = "auto"
@@ -272,7 +275,7 @@ class Config:
     """Names the folders under outputs/ and logs/."""
     start: str | None = None
     """Folder of a model to instruction-tune further, with its tokenizer and shape (`tokenizer` and `model` then say
-    nothing); None begins with random weights."""
+    nothing), or the YAML file of the experiment that trains it, which is run first; None begins with random weights."""
     tokenizer: TokenizerConfig = field(default_factory=TokenizerConfig)
     model: ModelConfig = field(default_factory=ModelConfig)
     prompting: PromptingConfig = field(default_factory=PromptingConfig)

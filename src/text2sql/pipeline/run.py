@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from text2sql.config import Config, SetConfig
+from text2sql.config import Config, SetConfig, load_config
 from text2sql.data.contents import Contents
 from text2sql.decoding.generator import Generator
 from text2sql.errors import UserError
@@ -35,10 +35,18 @@ class Outcome:
 def run_experiment(config: Config, say: Callable[[str], None], main_process: bool = True) -> Outcome:
     """Train and evaluate. `say` is told what begins; only the main process writes and evaluates.
 
+    Where `start` is another configuration, that one is run before, or what it lacks of being finished.
     Raises UserError for a configuration that contradicts itself, and as the stages do.
     """
     if config.start and config.pretraining.corpora:
         raise UserError("the config has both `start` and pretraining.corpora: a model to start from is not pretrained")
+    if config.start and config.start.endswith((".yaml", ".yml")):
+        first = load_config(config.start)
+        say(f"first {config.start}")
+        outcome = run_experiment(first, say, main_process)
+        if outcome.interrupted:
+            return outcome
+        config = replace(config, start=str(stage_checkpoint(Folders.of(first), "finetuning")))
     folders = Folders.of(config)
     outcome = Outcome(folders.checkpoint)
     say("reading data")

@@ -81,9 +81,12 @@ class Pair:
         return self.template.partition(" | ")[0]
 
 
-def generate_pairs(database: Database, count: int, seed: int, progress: bool = False) -> list[Pair]:
+def generate_pairs(
+    database: Database, count: int, seed: int, progress: bool = False, longest: int | None = None
+) -> list[Pair]:
     """`count` pairs with different questions, the same for the same database and seed.
 
+    With `longest`, no question has more words than that, which leaves the simpler queries of every shape.
     Every SQL has been run; an error drops it, and so does, mostly, an empty answer. A database with little in it may
     give fewer pairs, an empty one none.
     """
@@ -101,6 +104,8 @@ def generate_pairs(database: Database, count: int, seed: int, progress: bool = F
                 continue
             pair = _pair(draft, desk.random)
             if pair.question.casefold() in pairs or uses[pair.sql] >= QUESTIONS_PER_SQL:
+                continue
+            if longest is not None and len(pair.question.split()) > longest:
                 continue
             if pair.sql not in answers:
                 answers[pair.sql] = _answers(database, pair.sql, desk.random)

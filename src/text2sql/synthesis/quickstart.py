@@ -38,12 +38,14 @@ def examples_dataset(
     pairs_per_database: int = 1800,
     held_out: Sequence[str] = ("film_festival",),
     test_size: int = 300,
+    longest_question: int | None = None,
     progress: bool = False,
 ) -> dict[str, list[Example]]:
     """Examples over every `*.sqlite` of a folder; the databases named in `held_out` are asked in `test_databases` only.
 
     Splits: train, test, test_templates, test_databases, handwritten (from `questions/<database>.jsonl`). No question
-    and no SQL of a test split is in train; the tests hold at most `test_size` examples each. The same for a seed.
+    and no SQL of a test split is in train; the tests hold at most `test_size` examples each. Generated questions have
+    at most `longest_question` words, all splits alike. The same for a seed.
     Raises UserError when there is no database, or none of a name in `held_out`.
     """
     paths = sorted(directory.glob("*.sqlite"))
@@ -56,14 +58,15 @@ def examples_dataset(
     for path in tqdm(paths, desc="questions from the example databases", unit="database", disable=not progress):
         with connect(str(path)) as database:
             schemas[path.stem] = database.schema
-            asked[path.stem] = [Asked(path.stem, pair) for pair in _pairs(database, pairs_per_database, seed)]
+            wanted = 2 * test_size if path.stem in held_out else pairs_per_database
+            asked[path.stem] = [Asked(path.stem, pair) for pair in _pairs(database, wanted, seed, longest_question)]
     splits = split_pairs(asked, held_out, seed, test_size)
     splits["handwritten"] = [entry for name in names for entry in _handwritten(directory, name)]
     return {split: _examples(entries, split, directory, schemas) for split, entries in splits.items()}
 
 
-def _pairs(database: Database, count: int, seed: int) -> list[Pair]:
-    return generate_pairs(database, count, Random(f"{seed} {database.name}").randrange(2**32))
+def _pairs(database: Database, count: int, seed: int, longest: int | None) -> list[Pair]:
+    return generate_pairs(database, count, Random(f"{seed} {database.name}").randrange(2**32), longest=longest)
 
 
 def split_pairs(
