@@ -1,6 +1,6 @@
 """Copy a trained checkpoint to models/: weights in bf16, tokenizer, prompt form, and a card with its measured numbers.
 
-    .venv/bin/python scripts/ship_model.py outputs/checkpoints/spider models/text2sql-6m docs/results/*.json
+    .venv/bin/python scripts/ship_model.py outputs/checkpoints/spider_longer models/text2sql-6m docs/results/*.json
     .venv/bin/python scripts/ship_model.py models/text2sql-6m models/text2sql-6m docs/results/spider-dev.json
 
 Reports (`text2sql evaluate --output`) of other weights than the folder's are refused, so that the card cannot lie:
@@ -33,6 +33,8 @@ ROWS = {
     "valid_sql": "valid SQL",
 }
 """Metrics of the card, as far as a report has them."""
+CHOICES = {"semantic_guard": "semantic guard", "execution_guidance": "execution-guided", "vote": "vote"}
+"""How one of several candidates was chosen: options of the evaluation, in the card's words."""
 
 CARD = """\
 ---
@@ -63,8 +65,9 @@ only: the test splits were not at hand. {notes}
 
 Data: WikiSQL (BSD-3-Clause; tables from Wikipedia, CC BY-SA) without the held-out twelfth of its tables and without
 tables that repeat one of dev; Spider train (CC BY-SA 4.0) and Spider-Syn train (MIT); questions generated over the
-databases of Spider train; for pretraining, tables and questions of OTT-QA, WikiTableQuestions, FeTaQA and others (MIT,
-CC BY-SA 4.0, Apache-2.0). No question or table of an evaluation split is among them; `text2sql data check` says so.
+databases of Spider train and over WikiSQL's training tables; for pretraining, tables and questions of OTT-QA,
+WikiTableQuestions, FeTaQA and others (MIT, CC BY-SA 4.0, Apache-2.0). No question or table of an evaluation split is
+among them; `text2sql data check` says so.
 
 ## Use and limits
 
@@ -81,7 +84,7 @@ def main() -> int:
     parser.add_argument("checkpoint", type=Path)
     parser.add_argument("target", type=Path)
     parser.add_argument("reports", type=Path, nargs="*")
-    parser.add_argument("--config", default="configs/spider.yaml", help="the configuration that makes the model")
+    parser.add_argument("--config", default="configs/spider_longer.yaml", help="the configuration that makes the model")
     parser.add_argument("--compute", default="", help="what the training took: a sentence for the card")
     parser.add_argument("--notes", default="", help="a sentence after the table of numbers")
     arguments = parser.parse_args()
@@ -128,7 +131,8 @@ def table(reports: list[Report], sha256: str) -> str:
             raise UserError(f"the report on {report.dataset} {report.split} is of other weights: evaluate again")
         beams = settings["decoding"]["num_beams"]
         decoding = "greedy" if beams == 1 else f"{beams} beams"
-        decoding += ", execution-guided" if settings["evaluation"].get("execution_guidance") else ""
+        chosen = (key for key in CHOICES if settings["evaluation"].get(key))
+        decoding += "".join(f", {CHOICES[key]}" for key in chosen)
         decoding += "" if settings["evaluation"]["use_contents"] else ", schema only"
         for metric, words in ROWS.items():
             if metric in report.metrics:

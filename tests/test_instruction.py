@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from text2sql.config import PromptingConfig
+from text2sql.data import instruction
 from text2sql.data.contents import Contents
 from text2sql.data.example import Example
 from text2sql.data.instruction import InstructionDocuments, prepare
@@ -46,6 +47,17 @@ def test_a_share_of_the_prompt_carries_all_of_its_weight(encoder: PromptEncoder)
 def test_without_a_weight_the_prompt_is_not_learnt(encoder: PromptEncoder) -> None:
     made = documents(encoder, 0.0, prompt_share=0.5).document(0, 0)
     assert set(made.weights[: made.prompt]) == {0.0}
+
+
+def test_other_processes_prepare_the_same(encoder: PromptEncoder, monkeypatch: pytest.MonkeyPatch) -> None:
+    queries = [SQL, "select id from artist", "drop table artist"] * 60
+    examples = [Example(str(n), QUESTION, sql, SCHEMA, None, "file", "train") for n, sql in enumerate(queries)]
+    alone = prepare(examples, encoder, Contents("nowhere"), longest=500)
+    monkeypatch.setattr(instruction, "IN_PROCESS", 0)
+    shared = prepare(examples, encoder, Contents("nowhere"), longest=500)
+    assert shared == alone
+    assert [len(part) for part in shared] == [120, 60]
+    assert all(item.schema is SCHEMA for item in shared[0])
 
 
 def test_a_query_with_more_columns_than_the_prompt_shows_is_left_out(encoder: PromptEncoder) -> None:

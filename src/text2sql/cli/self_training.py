@@ -90,10 +90,10 @@ def _invent(arguments: argparse.Namespace, config: Config, base: str, tally: Tal
     options = _options(arguments)
     writer = QuestionWriter.load(arguments.writer, arguments.device)
     checker, _ = load_generators(arguments)
-    asked = SetConfig(base, arguments.split)
-    examples = generated_examples(asked, config, arguments.per_database, arguments.seed)
+    directory = data_directory(config)
+    examples = generated_examples(base, arguments.split, directory, arguments.per_database, arguments.seed)
     check_databases(examples)
-    return invent(writer, checker, examples, base, Contents(data_directory(config)), options, tally)
+    return invent(writer, checker, examples, base, Contents(directory), options, tally)
 
 
 def _options(arguments: argparse.Namespace, samples: int = 1) -> DecodingConfig:

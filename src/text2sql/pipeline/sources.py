@@ -84,16 +84,16 @@ def _all_examples(wanted: SetConfig, config: Config) -> list[Example]:
     if wanted.name.startswith(SYNTHETIC):
         name = wanted.name.removeprefix(SYNTHETIC)
         count = QUESTIONS_PER_TABLE if name == "wikisql" else PAIRS_PER_DATABASE
-        return generated_examples(SetConfig(name, wanted.split), config, count, seed=1)
+        return generated_examples(name, wanted.split, data_directory(config), count, seed=1)
     return read_set(wanted.name, wanted.split, data_directory(config), config.data.skip_bad_lines)
 
 
-def generated_examples(asked: SetConfig, config: Config, per_database: int, seed: int) -> list[Example]:
+@cache  # minutes of work, which several experiments of one process share
+def generated_examples(name: str, split: str, directory: Path, per_database: int, seed: int) -> list[Example]:
     """Questions generated over each database, or WikiSQL table, that a set's split asks."""
-    directory = data_directory(config)
-    examples = read_set(asked.name, asked.split, directory)
-    if asked.name == "wikisql":
-        tables = WikiSQLTables(directory / "wikisql", asked.split)
+    examples = read_set(name, split, directory)
+    if name == "wikisql":
+        tables = WikiSQLTables(directory / "wikisql", split)
         return wikisql_questions(tables, (e.schema.name for e in examples), per_database, seed)
     return synthetic_examples(examples, per_database, seed, progress=True)
 
