@@ -188,6 +188,8 @@ def test_questions_that_cannot_be_asked(encoder: PromptEncoder) -> None:
         encoder.prompt("  \n", SCHEMA)
     with pytest.raises(UserError, match=r"tokens, over the limit of 100"):
         encoder.prompt("why " * 200, SCHEMA, budget=100)
+    with pytest.raises(UserError, match="'bare' has no columns"):
+        encoder.prompt("How many?", Schema("bare", (Table("empty", ()),)))
 
 
 def test_names_and_text_values_are_the_ablation(encoder: PromptEncoder) -> None:

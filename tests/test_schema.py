@@ -33,6 +33,11 @@ def test_json_and_ddl_round_trip() -> None:
     assert again == SHOP
 
 
+def test_a_column_of_ddl_needs_no_type() -> None:
+    read = Schema.from_ddl("CREATE TABLE albums (id, title TEXT, PRIMARY KEY (id))")
+    assert read.tables == (Table("albums", (Column("id"), Column("title")), ("id",)),)
+
+
 def test_fingerprint_depends_on_content_only() -> None:
     assert Schema.from_json(SHOP.to_json()).fingerprint == SHOP.fingerprint
     assert Schema("other", SHOP.tables, SHOP.foreign_keys).fingerprint != SHOP.fingerprint

@@ -269,6 +269,8 @@ def _ddl_table(create: exp.Create) -> Table:
             columns.append(Column(item.name, coarse_type(declared.sql("sqlite") if declared else "")))
             if item.find(exp.PrimaryKeyColumnConstraint):
                 primary.append(item.name)
+        elif isinstance(item, exp.Identifier):  # a column without a type, which SQLite allows
+            columns.append(Column(item.name))
     for constraint in create.this.find_all(exp.PrimaryKey):
         primary += [part.name for part in constraint.expressions]
     return Table(create.this.this.name, tuple(columns), tuple(primary))

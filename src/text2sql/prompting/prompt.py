@@ -142,10 +142,13 @@ class PromptEncoder:
 
         Without `links` only names are linked. `random` draws orders and ids (training). A schema that exceeds the
         id tokens, or a prompt over `budget` tokens, loses its least linked columns, never those in `keep`.
-        Raises UserError for an empty question and for a prompt that cannot be cut down to the budget.
+        Raises UserError for an empty question, a schema without columns, and a prompt that cannot be cut down to the
+        budget.
         """
         if not question.strip():
             raise UserError("the question is empty: write what you want to know")
+        if not schema.columns:
+            raise UserError(f"the schema {schema.name!r} has no columns: there is nothing to ask about")
         links = links if links is not None else link(question, schema)
         shown = self.shown_cells(links)
         words = split_words(question)
