@@ -66,7 +66,7 @@ def test_the_mean_is_a_model_to_use(checkpoints: list[Path], tmp_path: Path) -> 
     assert best.sql.startswith("SELECT")
 
 
-@pytest.mark.parametrize("different", ["tokenizer", "prompt form", "shape"])
+@pytest.mark.parametrize("different", ["their tokenizers", "prompting.repeat_question", "their shapes"])
 def test_only_checkpoints_of_one_kind_are_averaged(
     checkpoints: list[Path],
     tmp_path: Path,
@@ -75,17 +75,17 @@ def test_only_checkpoints_of_one_kind_are_averaged(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     odd = checkpoints[2]
-    if different == "tokenizer":
+    if different == "their tokenizers":
         texts = [f"{text[::-1]} and other words" for text in TEXTS]
         Tokenizer.train(texts, SHAPE.vocabulary_size, tokens_of(FORM)).save(odd)
-    elif different == "prompt form":
+    elif different == "prompting.repeat_question":
         Generator.write_extras(odd, tokenizer, replace(FORM, repeat_question=False))
     else:
         save_model(GPT(replace(SHAPE, mlp_width=96)), odd)
     output = tmp_path / "mean"
     assert average(checkpoints, output) == 2
     error = capsys.readouterr().err
-    assert f"{odd} has another {different} than {checkpoints[0]}" in error
+    assert f"{odd} and {checkpoints[0]} differ in {different}" in error
     assert not output.exists()
 
 

@@ -76,7 +76,7 @@ class Generator:
         """
         loaded = [cls.load(directory, device) for directory in directories]
         for directory, other in zip(directories, loaded, strict=True):
-            difference = _difference(loaded[0], other)
+            difference = prompt_difference(loaded[0], other)
             if difference:
                 raise UserError(f"{directory} and {directories[0]} differ in {difference}: they cannot decode as one")
         model = Ensemble([cast(GPT, generator.model) for generator in loaded])
@@ -164,8 +164,8 @@ def read_checkpoint(directory: Path | str, device: str, direction: str) -> tuple
     return load_model(directory, device, tokenizer.vocabulary_size), tokenizer, form
 
 
-def _difference(one: Generator, other: Generator) -> str | None:
-    """What keeps two models from reading one prompt."""
+def prompt_difference(one: Generator, other: Generator) -> str | None:
+    """What keeps two models from reading one prompt, None where nothing does."""
     if one.tokenizer.fingerprint != other.tokenizer.fingerprint:
         return "their tokenizers"
     first, second = to_mapping(one.encoder.form), to_mapping(other.encoder.form)

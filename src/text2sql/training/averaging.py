@@ -11,7 +11,7 @@ from pathlib import Path
 
 from torch import Tensor
 
-from text2sql.decoding.generator import Generator
+from text2sql.decoding.generator import Generator, prompt_difference
 from text2sql.errors import UserError
 from text2sql.files import file_sha256, replacing, write_json
 from text2sql.model import save_weights
@@ -49,11 +49,6 @@ def average_checkpoints(checkpoints: Sequence[Path], output: Path) -> None:
 
 
 def _check_alike(one: Generator, other: Generator, one_folder: Path, other_folder: Path) -> None:
-    compared = {
-        "tokenizer": (one.tokenizer.fingerprint, other.tokenizer.fingerprint),
-        "prompt form": (one.encoder.form, other.encoder.form),
-        "shape": (one.model.config, other.model.config),
-    }
-    for what, (left, right) in compared.items():
-        if left != right:
-            raise UserError(f"{other_folder} has another {what} than {one_folder}; average checkpoints of one run")
+    different = prompt_difference(one, other) or ("their shapes" if one.model.config != other.model.config else None)
+    if different:
+        raise UserError(f"{other_folder} and {one_folder} differ in {different}; average checkpoints of one run")
