@@ -14,7 +14,7 @@ from text2sql.data.sets import read_set
 from text2sql.database import connect
 from text2sql.decoding import grammar
 from text2sql.decoding.generator import Generator, Prediction, Request
-from text2sql.decoding.mask import GrammarMask
+from text2sql.decoding.mask import MOST_OPEN, GrammarMask
 from text2sql.model import GPT, resolve
 from text2sql.prompting.linking import Links, link
 from text2sql.prompting.prompt import PromptEncoder, tokens_of
@@ -63,7 +63,7 @@ def test_a_token_never_fits_two_rules() -> None:
 def test_every_symbol_is_reached_and_ends() -> None:
     used = {part for rules in grammar.RULES.values() for rule in rules for part in rule}
     assert set(grammar.RULES) - used == {"QUERY"} - used
-    assert max(grammar.SHORTEST.values()) < 20
+    assert max(grammar._shortest(1).values()) < 20
 
 
 @pytest.mark.parametrize("form", FORMS.values(), ids=FORMS)
@@ -102,7 +102,7 @@ def accepted(encoder: PromptEncoder, question: str, sql: str, schema: Schema, fo
     """Whether the mask lets the answer of a query through."""
     item = encoder.prepare(question, sql, schema, Links(), fold)
     prompt = encoder.prompt(question, schema, Links())
-    return GrammarMask(encoder, [prompt], [128]).accepts(0, encoder.answer_ids(item.pieces, prompt))
+    return GrammarMask(encoder, [prompt], [DecodingConfig().max_new_tokens]).accepts(0, encoder.answer_ids(item.pieces, prompt))
 
 
 LET_THROUGH = [
@@ -128,12 +128,54 @@ def test_queries_may_be_written(form: PromptingConfig, sql: str) -> None:
     assert accepted(random_generator(form).encoder, "which one is it, 2 or 1990?", sql, SCHEMA)
 
 
-def first_refused(text: str, form: str = "ids") -> str | None:
+LONG_NAMES = Schema.from_ddl(
+    "CREATE TABLE wartung (maschinennummer INTEGER PRIMARY KEY, zustandsbericht TEXT, betriebsstunden INT);"
+    "CREATE TABLE ersatzteil (teilenummer INTEGER PRIMARY KEY, bezeichnung TEXT,"
+    " maschinennummer INT REFERENCES wartung(maschinennummer))"
+)
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT zustandsbericht, betriebsstunden, maschinennummer FROM wartung WHERE betriebsstunden > 2",
+        "SELECT avg(betriebsstunden), max(betriebsstunden) FROM wartung WHERE zustandsbericht = 'is'",
+        "SELECT T1.zustandsbericht, T2.bezeichnung FROM wartung AS T1 JOIN ersatzteil AS T2 "
+        "ON T1.maschinennummer = T2.maschinennummer",
+    ],
+)
+def test_names_of_many_tokens_leave_room_for_more_than_one(sql: str) -> None:
+    encoder = random_generator(FORMS["names"]).encoder
+    assert len(encoder.tokenizer.encode(" wartung.maschinennummer")) > 12
+    assert accepted(encoder, "which one is it, 2 or 1990?", sql, LONG_NAMES)
+
+
+def test_a_name_that_was_begun_before_the_end_came_near_may_be_finished() -> None:
+    generator = random_generator(FORMS["names"])
+    encode, special = generator.tokenizer.encode, generator.tokenizer.special
+    prompt = generator.encoder.prompt("which?", SCHEMA, Links())
+    opening = [special("<|select|>"), special("<|table|>"), *encode(" album"), special("<|.|>"), special("<|*|>")]
+    opening += [special("<|from|>"), special("<|table|>"), *encode(" artist"), special("<|join|>")]
+    ids = [*opening, special("<|table|>"), *encode(" shop")]
+    for limit in range(len(opening) + 1, 128):
+        mask = GrammarMask(generator.encoder, [prompt], [limit])
+        if all(bool(mask(0, ids[:n])[token]) for n, token in enumerate(ids)):
+            assert mask(0, ids).any(), limit
+
+
+def test_parentheses_go_only_so_deep() -> None:
+    deepest = "select " + "abs ( " * MOST_OPEN
+    assert first_refused(deepest, limit=128) is None
+    assert first_refused(f"{deepest} abs", limit=128) == "abs"
+    assert first_refused(f"{deepest} <c1>", limit=128) is None
+
+
+def first_refused(text: str, form: str = "ids", limit: int = 64) -> str | None:
     """The first token that the mask refuses in an answer spelt as special tokens separated by blanks."""
     generator = random_generator(FORMS[form])
     special = generator.tokenizer.special
     prompt = generator.encoder.prompt("which of the 2 words?", SCHEMA, Links())
-    mask = GrammarMask(generator.encoder, [prompt], [64])
+    mask = GrammarMask(generator.encoder, [prompt], [limit])
     ids: list[int] = []
     for name in text.split():
         token = special(name if name.startswith("<") else f"<|{name.replace('_', ' ')}|>")

@@ -20,6 +20,8 @@ LINKED_START: Stack = ("links?", "assistant", *START)
 END = "END"
 
 _COMPARISONS = ("=", "!=", "<", ">", "<=", ">=")
+NAMES = frozenset({"COLUMN", "LINK", "TABLE", "TABLE_STAR"})
+"""Atoms that name something of the schema: one token where that is an id, several where it is spelt out."""
 AGGREGATES = ("count", "sum", "avg", "min", "max")
 FUNCTIONS = ("abs", "round", "length", "lower", "upper")
 _SET_OPERATIONS = ("union", "intersect", "except")
@@ -143,26 +145,29 @@ def optional(symbol: str) -> bool:
     return any(all(map(optional, rule)) for rule in RULES.get(symbol, ()))
 
 
-def _shortest() -> dict[str, int]:
+@cache
+def _shortest(name_length: int) -> dict[str, int]:
     """Fewest tokens that each symbol with rules takes: lengths only ever fall until none changes."""
     lengths = dict.fromkeys(RULES, 10**6)
     changed = True
     while changed:
         changed = False
         for symbol, rules in RULES.items():
-            length = min(sum(lengths.get(part, 1) for part in rule) for rule in rules)
+            length = min(sum(lengths.get(part, _length(part, name_length)) for part in rule) for rule in rules)
             changed = changed or length < lengths[symbol]
             lengths[symbol] = min(length, lengths[symbol])
     return lengths
 
 
-SHORTEST = _shortest()
+def _length(atom: str, name_length: int) -> int:
+    return name_length if atom in NAMES else 1
 
 
 @cache
-def remaining(stack: Stack) -> int:
-    """Fewest tokens that end what is open, the end token included."""
-    return sum(SHORTEST.get(symbol, 1) for symbol in stack) + 1
+def remaining(stack: Stack, name_length: int = 1) -> int:
+    """Fewest tokens that end what is open, the end token included, where a name takes `name_length` tokens."""
+    shortest = _shortest(name_length)
+    return sum(shortest.get(symbol, _length(symbol, name_length)) for symbol in stack) + 1
 
 
 @cache

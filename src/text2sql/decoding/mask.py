@@ -25,10 +25,16 @@ MOST_SOURCES = 6
 """Tables in one FROM, unless the columns named before call for more."""
 MOST_ITEMS = 16
 """Columns in one SELECT."""
+MOST_OPEN = 12
+"""Parentheses inside one another: parsers are recursive."""
 TOKENS_PER_SOURCE = 9
 """Of one more table in FROM: JOIN, table, use, ON, two columns with their uses, the equals sign."""
+NAMES_PER_SOURCE = 3
+"""Names among those tokens."""
 CLOSING_SLACK = 28
 """Tokens kept in reserve beyond the shortest ending: what the schema may demand on the way there."""
+SLACK_NAMES = 3
+"""Names among those tokens."""
 
 _LEAVING = frozenset({"where", "group by", "order by", "limit", "union", "intersect", "except", ") query", END})
 _ITEM_BEGINS = frozenset({"select", "distinct", ", item"})
@@ -44,6 +50,8 @@ _FILLERS = frozenset(
 )
 _FILLERS |= {*AGGREGATES, *FUNCTIONS}
 """Atoms that only make an answer longer."""
+_OPENING = frozenset({"not", "exists", "in", "( left", "( query", *AGGREGATES, *FUNCTIONS})
+"""Atoms that a parenthesis may follow, or that are one."""
 _DEMANDING = frozenset({"COLUMN", "TABLE_STAR"})
 """Atoms that may call for a longer FROM."""
 _ORDER_OF_SET = frozenset({"COLUMN", "desc", ", order", "limit", ") query", END})
@@ -106,37 +114,47 @@ class _Reader:
 
     def _needed(self, state: State) -> int:
         """Tokens that are kept for an ending: the shortest one, and what the schema may demand on the way."""
+        spelling = self._longest_name - 1
         sources = items = 0
         for scope in state.scopes:
             items += max(0, (scope.wanted or 0) - scope.items)
-            if scope.phase in ("items", "from"):
-                named = scope.mentions if scope.sources is None else self._uncovered(scope)
-                sources += sum(use for _, use in named)
-        spelling = (self._longest_name - 1) * (8 + 4 * sources)  # ids take one token, names several
-        demands = TOKENS_PER_SOURCE * sources + 2 * items + spelling
-        return remaining(state.stack) + CLOSING_SLACK + 4 * len(state.scopes) + demands
+            if scope.phase == "items":
+                sources += sum(use for _, use in scope.mentions) if self._needs_from(scope) else 0
+            elif scope.phase == "from":
+                sources += sum(use for _, use in self._uncovered(scope))
+        demands = (TOKENS_PER_SOURCE + NAMES_PER_SOURCE * spelling) * sources + 2 * items
+        slack = CLOSING_SLACK + SLACK_NAMES * spelling + 4 * len(state.scopes)
+        return remaining(state.stack, self._longest_name) + demands + slack
 
     def _tokens(self, state: State, closing: bool) -> Tensor:
         mask = torch.zeros(self.vocabulary.size, dtype=torch.bool)
         if state.name is not None:
-            ends = False
-            for tokens, number in self._names[state.kind].items():
-                if tokens[: len(state.name)] == state.name and number in self._numbers(state, state.kind, closing):
-                    ends = ends or len(tokens) == len(state.name)
-                    if len(tokens) > len(state.name):
-                        mask[tokens[len(state.name)]] = True
-            return mask | self._tokens(self._named(state), closing) if ends else mask
+            names = self._begun(state, closing) or self._begun(state, False)  # what was begun before may be finished
+            for tokens in names:
+                if len(tokens) > len(state.name):
+                    mask[tokens[len(state.name)]] = True
+            return mask | self._tokens(self._named(state), closing) if state.name in names else mask
         for atom in self._atoms(state, closing):
             mask |= self._of_atom(state, atom, closing)
         return mask
+
+    def _begun(self, state: State, closing: bool) -> list[tuple[int, ...]]:
+        """Names that may stand here and begin as the one that is being spelt."""
+        begun, numbers = state.name or (), self._numbers(state, state.kind, closing)
+        return [
+            tokens
+            for tokens, number in self._names[state.kind].items()
+            if tokens[: len(begun)] == begun and number in numbers
+        ]
 
     def _atoms(self, state: State, closing: bool) -> list[str]:
         """Atoms that may follow; while closing only those that bring the end closest."""
         atoms = [atom for atom in following(state.stack) if self._fits(state, atom)]
         if closing:
-            useful = [atom for atom in atoms if atom not in _FILLERS]
+            fillers = _FILLERS | {", item"} if state.scopes[-1].wanted is None else _FILLERS
+            useful = [atom for atom in atoms if atom not in fillers]
             atoms = [atom for atom in useful if atom not in _DEMANDING] or useful or atoms
-            lengths = {atom: 0 if atom == END else remaining(advance(state.stack, atom)) for atom in atoms}
+            lengths = {atom: 0 if atom == END else remaining(advance(state.stack, atom), self._longest_name) for atom in atoms}
             atoms = [atom for atom in atoms if lengths[atom] == min(lengths.values())]
         return atoms
 
@@ -146,6 +164,8 @@ class _Reader:
         if not {"WORD": self._word_tokens, "NUMBER_WORD": self._number_words, "CELL": self._cell_tokens}.get(
             atom, True
         ):
+            return False
+        if atom in _OPENING and sum(symbol in (")", ") query") for symbol in state.stack) >= MOST_OPEN:
             return False
         if atom == "except" and state.last in ("* item", "*"):
             return False  # sqlglot would read a modifier of the star
