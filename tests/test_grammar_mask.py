@@ -102,7 +102,9 @@ def accepted(encoder: PromptEncoder, question: str, sql: str, schema: Schema, fo
     """Whether the mask lets the answer of a query through."""
     item = encoder.prepare(question, sql, schema, Links(), fold)
     prompt = encoder.prompt(question, schema, Links())
-    return GrammarMask(encoder, [prompt], [DecodingConfig().max_new_tokens]).accepts(0, encoder.answer_ids(item.pieces, prompt))
+    return GrammarMask(encoder, [prompt], [DecodingConfig().max_new_tokens]).accepts(
+        0, encoder.answer_ids(item.pieces, prompt)
+    )
 
 
 LET_THROUGH = [
@@ -203,6 +205,11 @@ def first_refused(text: str, form: str = "ids", limit: int = 64) -> str | None:
         ("select <c1> limit <w1> <w1>", "<w1>"),  # no number
         ("select <c1> limit <w3> <w3>", None),
         ("select <c1> where <c2> in ( select <c2> , <c1>", ","),  # one column to compare with
+        ("select <c1> where <c2> in ( select *", "*"),
+        ("select <c1> where <c2> in ( select <t0> .", "<t0>"),
+        ("select <c1> where exists ( select *", None),
+        ("select max ( *", "*"),  # only COUNT counts rows
+        ("select count ( *", None),
         ("<c1>", "<c1>"),
     ],
 )

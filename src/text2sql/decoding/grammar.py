@@ -97,8 +97,13 @@ RULES: dict[str, tuple[Stack, ...]] = {
     # expressions
     "expression": (("term", "operations?"),),
     "operations?": (*((operator, "term", "operations?") for operator in "+-*/"), ()),
-    "term": (*((name, "( call", "argument", ")") for name in AGGREGATES), ("atom",)),
-    "argument": (("distinct", "plain"), ("* all",), ("plain",)),
+    "term": (
+        ("count", "( call", "counted", ")"),
+        *((name, "( call", "argument", ")") for name in AGGREGATES if name != "count"),
+        ("atom",),
+    ),
+    "counted": (("* all",), ("distinct", "plain"), ("plain",)),
+    "argument": (("distinct", "plain"), ("plain",)),
     "plain": (("atom", "plain_operations?"),),
     "plain_operations?": (*((operator, "atom", "plain_operations?") for operator in "+-*/"), ()),
     "atom": (

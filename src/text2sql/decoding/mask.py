@@ -186,6 +186,8 @@ class _Reader:
         return self._anchored(scope) or atom not in _LEADING_VALUES
 
     def _fits_items(self, scope: Scope, atom: str) -> bool:
+        if atom in ("* item", "TABLE_STAR") and scope.wanted is not None and scope.output is None:
+            return False  # one column to compare with
         if atom not in _LEAVING and atom != "from":
             return True
         if scope.wanted is not None and scope.items < scope.wanted:
