@@ -154,7 +154,9 @@ class _Reader:
             fillers = _FILLERS | {", item"} if state.scopes[-1].wanted is None else _FILLERS
             useful = [atom for atom in atoms if atom not in fillers]
             atoms = [atom for atom in useful if atom not in _DEMANDING] or useful or atoms
-            lengths = {atom: 0 if atom == END else remaining(advance(state.stack, atom), self._longest_name) for atom in atoms}
+            lengths = {
+                atom: 0 if atom == END else remaining(advance(state.stack, atom), self._longest_name) for atom in atoms
+            }
             atoms = [atom for atom in atoms if lengths[atom] == min(lengths.values())]
         return atoms
 
