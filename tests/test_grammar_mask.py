@@ -102,9 +102,7 @@ def accepted(encoder: PromptEncoder, question: str, sql: str, schema: Schema, fo
     """Whether the mask lets the answer of a query through."""
     item = encoder.prepare(question, sql, schema, Links(), fold)
     prompt = encoder.prompt(question, schema, Links())
-    return GrammarMask(encoder, [prompt], [DecodingConfig().max_new_tokens]).accepts(
-        0, encoder.answer_ids(item.pieces, prompt)
-    )
+    return GrammarMask(encoder, [prompt], [256]).accepts(0, encoder.answer_ids(item.pieces, prompt))
 
 
 LET_THROUGH = [

@@ -223,7 +223,7 @@ class PretrainingConfig(TrainingConfig):
 class DecodingConfig:
     """Generation options under the names of Hugging Face's generation_config."""
 
-    max_new_tokens: int = 256
+    max_new_tokens: int = 128
     """Longest answer in tokens."""
     do_sample: bool = False
     """Sample instead of taking the likeliest token; temperature 0 is greedy too."""
