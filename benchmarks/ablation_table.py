@@ -21,6 +21,14 @@ SHOWN = {"logical_form_accuracy": "LF", "exact_match": "EM", "execution_accuracy
 """Metric -> its heading in the Markdown table; the JSON has all metrics."""
 SURE = 0.05
 
+LEAD = f"""# Ablations
+
+`python benchmarks/ablations.py --output FILE.json`: each row changes one thing of the first and has its budget. Percent
+of the questions in a column's brackets; in a cell's the difference to the base and McNemar's p, bold below {SURE}. LF
+is logical form, EM exact set match, EX execution. One seed does not tell a lever from the luck of a training. Rows of
+the plan that are missing have not been run. Commits, seeds, hashes and all metrics are in the JSON beside this file.
+"""
+
 Result = dict[str, Any]
 """What `ablations.note` gives for one run."""
 
@@ -91,8 +99,7 @@ def markdown(summary: Result) -> str:
         ]
         for row in summary["rows"]
     ]
-    note = f"Bold: p < {SURE} (McNemar). LF logical form, EM exact set match, EX execution; in brackets how many pairs."
-    return f"{markdown_table(header, rows)}\n\n{note}\n"
+    return f"{LEAD}\n{markdown_table(header, rows)}\n"
 
 
 def cell(metrics: Sequence[Result], name: str) -> str:

@@ -54,9 +54,10 @@ vectors of any kind.
 
 {table}
 
-Weights (sha256): `{sha256}`. Each number is in `docs/results/` with its hashes, seed and options; the commands are
-`./scripts/evaluate.sh` for all of them, or `text2sql evaluate --dataset spider --split dev` for one. Development sets
-only: the test splits were not at hand. {notes}
+Weights (sha256): `{sha256}`. Each number is in `docs/results/` with its hashes, seed and options; the command is
+`./scripts/evaluate.sh` for the greedy ones; with `--dataset`, `--split` and `--num-beams 4`, `--semantic-guard`,
+`--execution-guidance` or `--no-grammar-mask` for the others. Development sets only: the test splits were not at hand.
+{notes}
 
 ## Training
 
@@ -134,6 +135,7 @@ def table(reports: list[Report], sha256: str) -> str:
         chosen = (key for key in CHOICES if settings["evaluation"].get(key))
         decoding += "".join(f", {CHOICES[key]}" for key in chosen)
         decoding += "" if settings["evaluation"]["use_contents"] else ", schema only"
+        decoding += "" if settings["decoding"]["grammar_mask"] else ", no mask"
         for metric, words in ROWS.items():
             if metric in report.metrics:
                 count = report.counts.get(metric, report.count)
