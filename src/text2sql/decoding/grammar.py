@@ -169,7 +169,7 @@ def _length(atom: str, name_length: int) -> int:
 
 
 @cache
-def remaining(stack: Stack, name_length: int = 1) -> int:
+def remaining(stack: Stack, name_length: int) -> int:
     """Fewest tokens that end what is open, the end token included, where a name takes `name_length` tokens."""
     shortest = _shortest(name_length)
     return sum(shortest.get(symbol, _length(symbol, name_length)) for symbol in stack) + 1

@@ -118,8 +118,8 @@ class _Reader:
         sources = items = 0
         for scope in state.scopes:
             items += max(0, (scope.wanted or 0) - scope.items)
-            if scope.phase == "items":
-                sources += sum(use for _, use in scope.mentions) if self._needs_from(scope) else 0
+            if scope.phase == "items" and self._needs_from(scope):
+                sources += sum(use for _, use in scope.mentions)
             elif scope.phase == "from":
                 sources += sum(use for _, use in self._uncovered(scope))
         demands = (TOKENS_PER_SOURCE + NAMES_PER_SOURCE * spelling) * sources + 2 * items
@@ -167,7 +167,7 @@ class _Reader:
             atom, True
         ):
             return False
-        if atom in _OPENING and sum(symbol in (")", ") query") for symbol in state.stack) >= MOST_OPEN:
+        if atom in _OPENING and state.stack.count(")") + state.stack.count(") query") >= MOST_OPEN:
             return False
         if atom == "except" and state.last in ("* item", "*"):
             return False  # sqlglot would read a modifier of the star
