@@ -19,8 +19,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from reporting import report
+from text2sql.model.attention import additive_mask, attend
 from text2sql.model.gpt import same_document
-from text2sql.model.layers import additive_mask, attend
 
 
 def fused(queries: Tensor, keys: Tensor, values: Tensor, mask: Tensor) -> Tensor:

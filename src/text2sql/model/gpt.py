@@ -12,9 +12,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from text2sql.model.attention import DocumentLayout, additive_mask
 from text2sql.model.cache import KVCache
 from text2sql.model.config import GPTConfig
-from text2sql.model.layers import Attention, RMSNorm, Rotary, SwiGLU, additive_mask
+from text2sql.model.layers import Attention, Mask, RMSNorm, Rotary, SwiGLU
 
 
 class Block(nn.Module):
@@ -29,7 +30,7 @@ class Block(nn.Module):
         self.mlp = SwiGLU(config)
 
     def forward(
-        self, x: Tensor, rotary: tuple[Tensor, Tensor], positions: Tensor, mask: Tensor | None, cache: KVCache | None
+        self, x: Tensor, rotary: tuple[Tensor, Tensor], positions: Tensor, mask: Mask, cache: KVCache | None
     ) -> Tensor:
         """[B, T, W] -> [B, T, W]."""
         attended = self.self_attn(self.input_layernorm(x), rotary, positions, mask, cache)
@@ -47,7 +48,7 @@ class Transformer(nn.Module):
         self.layers = nn.ModuleList(Block(config, layer) for layer in range(config.layers))
         self.norm = RMSNorm(config.width, config.norm_epsilon)
 
-    def forward(self, ids: Tensor, positions: Tensor, mask: Tensor | None, cache: KVCache | None) -> Tensor:
+    def forward(self, ids: Tensor, positions: Tensor, mask: Mask, cache: KVCache | None) -> Tensor:
         """Ids and positions [B, T] -> [B, T, W]."""
         rotary = self.rotary_emb(positions)
         x = self.embed_tokens(ids)
@@ -114,14 +115,19 @@ class GPT(nn.Module):
         if positions is None:
             positions = torch.arange(tokens, device=ids.device)[None]
         prompts = prompts if self.config.prefix_lm else None
-        visible = None
-        if cache is not None:
-            visible = cache.visible(positions, prompts)
-        elif documents is not None:
-            visible = same_document(documents, prompts)
         # Made once for all layers, in the type that attention computes in.
-        mask = None if visible is None else additive_mask(visible, self.compute_type())
+        mask: Mask = None
+        if cache is not None:
+            mask = additive_mask(cache.visible(positions, prompts), self.compute_type())
+        elif documents is not None:
+            mask = self._document_mask(documents, prompts)
         return self.model(ids, positions, mask, cache)
+
+    def _document_mask(self, documents: Tensor, prompts: Tensor | None) -> Mask:
+        """Who sees whom in packed rows: on a CPU as a layout without a mask, which a compiler could not unroll."""
+        if documents.device.type == "cpu" and not torch.compiler.is_compiling():
+            return DocumentLayout.of(documents, prompts, self.config.heads, self.compute_type())
+        return additive_mask(same_document(documents, prompts), self.compute_type())
 
     def new_cache(self, rows: int, length: int) -> KVCache:
         """An empty cache for `rows` sequences of at most `length` tokens."""
