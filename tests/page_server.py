@@ -17,7 +17,8 @@ playwright = pytest.importorskip("playwright.sync_api", reason="the page is test
 from playwright.sync_api import Browser, ConsoleMessage, Page, Route, expect, sync_playwright  # noqa: E402
 
 import serving  # noqa: E402
-from text2sql.decoding.generator import Generator, Prediction, Request  # noqa: E402
+from text2sql.decoding.generator import Generator, Request  # noqa: E402
+from text2sql.decoding.prediction import Prediction  # noqa: E402
 from text2sql.server.app import create_app  # noqa: E402
 from text2sql.server.settings import Settings  # noqa: E402
 

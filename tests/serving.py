@@ -19,7 +19,8 @@ from fastapi import FastAPI
 
 from text2sql.cli import serve
 from text2sql.config import DecodingConfig, PromptingConfig
-from text2sql.decoding.generator import Generator, Prediction, Request
+from text2sql.decoding.generator import Generator, Request
+from text2sql.decoding.prediction import Prediction
 from text2sql.model import GPT, GPTConfig
 from text2sql.prompting.linking import Links
 from text2sql.prompting.prompt import tokens_of

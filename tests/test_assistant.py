@@ -16,7 +16,8 @@ from text2sql.assistant.answer import readings
 from text2sql.config import DecodingConfig
 from text2sql.decoding import checkpoints
 from text2sql.decoding.checkpoints import default_model
-from text2sql.decoding.generator import Generator, Prediction
+from text2sql.decoding.generator import Generator
+from text2sql.decoding.prediction import Prediction
 from text2sql.errors import UserError
 from tiny_checkpoint import scripted_assistant, write_tiny_checkpoint
 

@@ -135,6 +135,7 @@ def test_canonical_form_and_what_it_becomes(sql: str, canonical: str, restored: 
         ("select zz.name from artist", "no column"),
         ("drop table artist", "single SELECT"),
         ("select 1; select 2", "single SELECT"),
+        ("select 1", "without FROM"),
         ("select from where", "."),
         ("with x as (select 1) select * from x", "."),
         ("select name from artist natural join album", "."),

@@ -23,7 +23,8 @@ from text2sql.cli.chat_session import ChatSession
 from text2sql.cli.line_input import LineInput
 from text2sql.config import DecodingConfig
 from text2sql.database import connect
-from text2sql.decoding.generator import Prediction, Request
+from text2sql.decoding.generator import Request
+from text2sql.decoding.prediction import Prediction
 from text2sql.errors import UserError
 from text2sql.prompting.target import Keyword
 from tiny_checkpoint import READINGS, ROOT, SHOP, SLOW, TITLES, scripted_assistant, write_tiny_checkpoint

@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from model_verdicts import COUNTS, model_verdicts
 from text2sql.evaluation.exact_match import COMPONENTS, ExactMatch, exact_match, exact_match_summary
 from text2sql.evaluation.spider_sql import AGGREGATES, CONDITION_OPERATORS, UNIT_OPERATORS, parse
 from text2sql.evaluation.spider_structure import (
@@ -77,6 +78,15 @@ def test_mutated_golds_have_the_official_verdicts(schemas: dict[str, Schema]) ->
     official = Counter(verdict[:2] for line in lines for _, verdict in line["predictions"])
     assert official == {"11": 3_880, "01": 4_311, "00": 4_637}  # match, no match, not readable
     assert list(disagreements(lines, schemas)) == []
+
+
+@pytest.mark.data
+def test_model_predictions_have_the_official_verdicts(data_mirror: Path, schemas: dict[str, Schema]) -> None:
+    cases = list(model_verdicts(data_mirror / "spider" / "dev.json"))
+    assert Counter(case.model for case in cases) == COUNTS
+    ours = [verdict(exact_match(case.gold, case.prediction, schemas[case.db_id])) for case in cases]
+    assert [(*case[:4], our) for case, our in zip(cases, ours, strict=True) if our != case.exact_match] == []
+    assert Counter(our[:2] for our in ours) == {"11": 1_707, "01": 783, "00": 400}
 
 
 @pytest.mark.data

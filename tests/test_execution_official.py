@@ -1,4 +1,6 @@
-"""Verdicts equal to the official test-suite code's on 20,000 pairs over Spider's databases (fixtures/README.md)."""
+"""Verdicts equal to the official test-suite code's on 20,000 pairs, and on real models' predictions, over Spider's
+databases (fixtures/README.md).
+"""
 
 from __future__ import annotations
 
@@ -10,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from model_verdicts import model_verdicts
 from text2sql.evaluation.execution import ExecutionMatch, ExecutionPair, execution_matches
 
 FIXTURE = Path(__file__).parent / "fixtures" / "spider_execution_verdicts.jsonl.gz"
@@ -59,6 +62,20 @@ def test_verdicts_equal_the_official_ones(cases: list[tuple[ExecutionPair, str, 
     assert counts["1"] > 1500
     assert counts["0"] > 1500
     assert sum(counts.values()) > (5_000 if keep_distinct else 20_000)
+
+
+@pytest.mark.parametrize("keep_distinct", [False, True])
+def test_verdicts_on_model_predictions_equal_the_official_ones(data_mirror: Path, keep_distinct: bool) -> None:
+    cases = [case for case in model_verdicts(data_mirror / "spider" / "dev.json") if case.execution != "-"]
+    folder = data_mirror / "spider" / "database"
+    files = [folder / case.db_id / f"{case.db_id}.sqlite" for case in cases]
+    pairs = [ExecutionPair(case.gold, case.prediction, (path,)) for case, path in zip(cases, files, strict=True)]
+    found = execution_matches(pairs, keep_distinct, time_limit=20, progress=False)
+    wanted = [case.execution_keep_distinct if keep_distinct else case.execution for case in cases]
+    wrong = [(p, w, f) for p, w, f in zip(pairs, wanted, found, strict=True) if str(int(f.match)) != w]
+    assert wrong == []
+    assert len(cases) > 2_600
+    assert 1_000 < sum(verdict.match for verdict in found) < len(cases)
 
 
 def test_dev_golds_against_themselves(spider: dict[str, list[dict[str, Any]]], data_mirror: Path) -> None:

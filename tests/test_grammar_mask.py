@@ -13,8 +13,9 @@ from text2sql.data.example import Example
 from text2sql.data.sets import read_set
 from text2sql.database import connect
 from text2sql.decoding import grammar
-from text2sql.decoding.generator import Generator, Prediction, Request
+from text2sql.decoding.generator import Generator, Request
 from text2sql.decoding.mask import MOST_OPEN, GrammarMask
+from text2sql.decoding.prediction import Prediction
 from text2sql.model import GPT, resolve
 from text2sql.prompting.linking import Links, link
 from text2sql.prompting.prompt import PromptEncoder, tokens_of

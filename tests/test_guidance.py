@@ -14,7 +14,8 @@ from text2sql.config import DecodingConfig, EvaluationConfig
 from text2sql.data.contents import Contents
 from text2sql.data.example import Example
 from text2sql.database import SQLiteDatabase
-from text2sql.decoding.generator import Generator, Prediction
+from text2sql.decoding.generator import Generator
+from text2sql.decoding.prediction import Prediction
 from text2sql.errors import UserError
 from text2sql.pipeline.evaluation import evaluate
 from text2sql.pipeline.guidance import Run, runner

@@ -15,7 +15,8 @@ from text2sql.config import DecodingConfig, PromptingConfig
 from text2sql.data.contents import Contents
 from text2sql.data.example import Example
 from text2sql.data.sets import read_set
-from text2sql.decoding.generator import Generator, Prediction, Request
+from text2sql.decoding.generator import Generator, Request
+from text2sql.decoding.prediction import Prediction
 from text2sql.decoding.question_writer import QuestionWriter
 from text2sql.errors import UserError
 from text2sql.model import load_model

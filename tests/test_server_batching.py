@@ -14,7 +14,8 @@ import pytest
 from serving import ENDLESS, MUSIC, SCRIPT, scripted_generator, wait_until
 from text2sql.config import DecodingConfig
 from text2sql.database import connect
-from text2sql.decoding.generator import Prediction, Request
+from text2sql.decoding.generator import Request
+from text2sql.decoding.prediction import Prediction
 from text2sql.errors import UserError
 from text2sql.server.batching import BatchingPredictor, Cancelled, Job, current_job, working_on
 from text2sql.server.errors import ApiError

@@ -9,7 +9,8 @@ import torch
 
 from text2sql.assistant import Assistant
 from text2sql.config import DecodingConfig, PromptingConfig
-from text2sql.decoding.generator import Generator, Prediction, Request
+from text2sql.decoding.generator import Generator, Request
+from text2sql.decoding.prediction import Prediction
 from text2sql.model import GPT, GPTConfig, save_model
 from text2sql.prompting.prompt import tokens_of
 from text2sql.tokenizer import Tokenizer

@@ -237,6 +237,9 @@ class DecodingConfig:
     """Beam search width."""
     num_return_sequences: int = 1
     """Answers drawn per prompt with `do_sample`; beam search returns all its beams."""
+    prompt_orders: int = 1
+    """Prompts per question: the schema in its own order, then in drawn ones, as training saw them. Their answers are
+    pooled: a query's probability is its mean over the orders."""
     grammar_mask: bool = True
     """Only tokens that keep the answer a query over the schema at hand; False lets the model write anything."""
     seed: int = 0

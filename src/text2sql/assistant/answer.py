@@ -8,7 +8,7 @@ from math import exp
 from typing import Literal
 
 from text2sql.database import ExecutionResult
-from text2sql.decoding.generator import Prediction
+from text2sql.decoding.prediction import Prediction
 
 
 @dataclass(frozen=True)

@@ -35,7 +35,8 @@ from text2sql.config import DecodingConfig
 from text2sql.data.database_values import value_index
 from text2sql.database import Database, ExecutionResult, connect
 from text2sql.decoding.checkpoints import default_model
-from text2sql.decoding.generator import Generator, OnPieces, Prediction, Request
+from text2sql.decoding.generator import Generator, OnPieces, Request
+from text2sql.decoding.prediction import Prediction
 from text2sql.errors import UserError
 from text2sql.prompting.linking import Links, ValueIndex, link
 

@@ -22,6 +22,13 @@ def add_model_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--device", default="cpu", help="cpu, cuda, cuda:1 or mps (default: cpu)")
     parser.add_argument("--num-beams", type=int, default=defaults.num_beams, help="beam search width (default: 1)")
+    parser.add_argument(
+        "--prompt-orders",
+        type=int,
+        default=defaults.prompt_orders,
+        metavar="N",
+        help="prompts per question, each with the schema in another order, whose answers are pooled (default: 1)",
+    )
     parser.add_argument("--no-grammar-mask", action="store_true", help="let the model write what is no SQL, too")
     parser.add_argument("--max-new-tokens", type=int, default=defaults.max_new_tokens, help="longest answer in tokens")
     parser.add_argument("--do-sample", action="store_true", help="sample instead of taking the likeliest token")
@@ -49,6 +56,7 @@ def decoding_options(arguments: argparse.Namespace) -> DecodingConfig:
         top_p=arguments.top_p,
         num_beams=arguments.num_beams,
         num_return_sequences=arguments.num_return_sequences,
+        prompt_orders=arguments.prompt_orders,
         grammar_mask=not arguments.no_grammar_mask,
         seed=arguments.seed,
         batch_size=arguments.batch_size,

@@ -12,7 +12,8 @@ from text2sql.cli.checkpoints import add_model_arguments, decoding_options, load
 from text2sql.data.contents import column_values
 from text2sql.data.files import read_jsonl
 from text2sql.database import connect
-from text2sql.decoding.generator import Prediction, Request
+from text2sql.decoding.generator import Request
+from text2sql.decoding.prediction import Prediction
 from text2sql.files import write_text
 from text2sql.prompting.linking import ValueIndex, link
 from text2sql.schema import Schema

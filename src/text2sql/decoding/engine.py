@@ -69,7 +69,7 @@ def complete(
 
 def check_options(options: DecodingConfig) -> None:
     """Raises UserError naming the first option that makes no sense."""
-    for name in ("max_new_tokens", "num_beams", "num_return_sequences", "batch_size"):
+    for name in ("max_new_tokens", "num_beams", "num_return_sequences", "prompt_orders", "batch_size"):
         if getattr(options, name) < 1:
             raise UserError(f"decoding.{name} is {getattr(options, name)}; it must be at least 1")
     for name in ("temperature", "top_k", "seed"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from random import Random
 from typing import cast
 
 import torch
@@ -13,6 +14,8 @@ from text2sql.config import DecodingConfig, PromptingConfig, to_mapping
 from text2sql.decoding.engine import Completion, OnTokens, complete
 from text2sql.decoding.ensemble import Ensemble, LanguageModel
 from text2sql.decoding.mask import GrammarMask
+from text2sql.decoding.pooling import pooled
+from text2sql.decoding.prediction import Prediction
 from text2sql.errors import UserError
 from text2sql.files import read_json, write_json
 from text2sql.model import GPT, load_model
@@ -40,19 +43,6 @@ class Request:
     schema: Schema
     links: Links | None = None
     on_pieces: OnPieces | None = field(default=None, compare=False)
-
-
-@dataclass(frozen=True)
-class Prediction:
-    """SQL of one request. `sql` is empty when the model's tokens made none; `error` then says why.
-
-    `target` is the generated target in readable form; `log_probability` is that of its tokens.
-    """
-
-    sql: str
-    target: str
-    log_probability: float
-    error: str | None = None
 
 
 class Generator:
@@ -100,13 +90,18 @@ class Generator:
     ) -> list[list[Prediction]]:
         """For each request its predictions, best first (one, or as many as there are beams or samples).
 
-        Raises UserError for an empty question or one that does not fit into the context.
+        With `prompt_orders` they are the queries found in any order of the schema (`pooling`). Raises UserError for
+        an empty question, one that does not fit into the context, and orders together with sampling.
         """
         options = options or DecodingConfig()
-        budget = self.model.config.context - min(options.max_new_tokens, self.model.config.context // 4)
-        prompts = [self.encoder.prompt(r.question, r.schema, r.links, budget=budget) for r in requests]
+        if options.prompt_orders > 1 and options.do_sample:
+            raise UserError(
+                "decoding.prompt_orders above 1 pools likeliest answers: it and do_sample exclude each other"
+            )
+        asked = [(request, number) for request in requests for number in range(options.prompt_orders)]
+        prompts = [self._prompt(request, number, options) for request, number in asked]
         device_type = next(self.model.parameters()).device.type
-        on_tokens = self._token_reader(requests, prompts)
+        on_tokens = self._token_reader(requests, prompts, options.prompt_orders)
         with torch.autocast(device_type, torch.bfloat16, enabled=device_type == "cuda"):
             completions = complete(
                 self.model,
@@ -118,8 +113,18 @@ class Generator:
                 on_tokens=on_tokens,
             )
         read = [[self._read(c, prompt) for c in found] for prompt, found in zip(prompts, completions, strict=True)]
+        if options.prompt_orders > 1:
+            starts = range(0, len(read), options.prompt_orders)
+            pairs = zip(requests, (read[start : start + options.prompt_orders] for start in starts), strict=True)
+            read = [pooled(orders, self.encoder.canonicalizer(request.schema)) for request, orders in pairs]
         # Of several beams those that make SQL come first; sorting keeps their order otherwise.
         return [sorted(found, key=lambda prediction: prediction.error is not None) for found in read]
+
+    def _prompt(self, request: Request, number: int, options: DecodingConfig) -> Prompt:
+        """The request's prompt, from the second on in an order drawn by the options' seed and the question."""
+        budget = self.model.config.context - min(options.max_new_tokens, self.model.config.context // 4)
+        random = Random(f"{options.seed}/{number}/{request.question}") if number else None
+        return self.encoder.prompt(request.question, request.schema, request.links, random, budget)
 
     def _mask(self, prompts: Sequence[Prompt], options: DecodingConfig) -> GrammarMask | None:
         if not options.grammar_mask:
@@ -127,14 +132,14 @@ class Generator:
         context = self.model.config.context
         return GrammarMask(self.encoder, prompts, [min(options.max_new_tokens, context - len(p.ids)) for p in prompts])
 
-    def _token_reader(self, requests: Sequence[Request], prompts: Sequence[Prompt]) -> OnTokens | None:
-        """Reads tokens so far into pieces, for the requests that watch."""
+    def _token_reader(self, requests: Sequence[Request], prompts: Sequence[Prompt], orders: int) -> OnTokens | None:
+        """Reads tokens so far into pieces, for the requests that watch: those of a request's first order."""
         if not any(request.on_pieces for request in requests):
             return None
 
         def read(index: int, ids: list[int]) -> None:
-            on_pieces, prompt = requests[index].on_pieces, prompts[index]
-            if on_pieces is not None:
+            on_pieces, prompt = requests[index // orders].on_pieces, prompts[index]
+            if on_pieces is not None and index % orders == 0:
                 on_pieces(PieceReader(self.encoder, prompt).read_beginning(ids), prompt.mentions)
 
         return read

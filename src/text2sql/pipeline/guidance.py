@@ -13,7 +13,7 @@ from functools import cache
 from text2sql.data.contents import Contents
 from text2sql.data.example import Example
 from text2sql.database import Database, ExecutionResult, SQLiteDatabase
-from text2sql.decoding.generator import Prediction
+from text2sql.decoding.prediction import Prediction
 
 TIME_LIMIT = 2.0
 """Seconds that one candidate may run."""

@@ -14,7 +14,7 @@ from tqdm import tqdm
 from text2sql.config import DecodingConfig, EvaluationConfig
 from text2sql.data.contents import Contents
 from text2sql.data.example import Example
-from text2sql.decoding.generator import Prediction
+from text2sql.decoding.prediction import Prediction
 from text2sql.decoding.semantic_guard import objection
 from text2sql.errors import UserError
 from text2sql.pipeline.guidance import Run, guided, opened, runner
@@ -27,11 +27,13 @@ SWITCHES = ("semantic_guard", "execution_guidance", "vote")
 
 def check_selection(settings: EvaluationConfig, options: DecodingConfig) -> None:
     """Raises UserError for a switch that has nothing to choose from."""
+    several = max(options.num_beams, options.num_return_sequences, options.prompt_orders) > 1
     for name in SWITCHES:
-        if getattr(settings, name) and options.num_beams < 2 and options.num_return_sequences < 2:
+        if getattr(settings, name) and not several:
             raise UserError(
-                f"evaluation.{name} chooses among several queries: set decoding.num_beams (--num-beams) to 2 or more, "
-                "or sample with do_sample and num_return_sequences"
+                f"evaluation.{name} chooses among several queries: set decoding.num_beams (--num-beams) or "
+                "decoding.prompt_orders (--prompt-orders) to 2 or more, or sample with do_sample and "
+                "num_return_sequences"
             )
 
 

@@ -14,10 +14,10 @@ from collections.abc import Hashable, Sequence
 
 from sqlglot import exp
 
-from text2sql.decoding.generator import Prediction
+from text2sql.decoding.prediction import Prediction
 from text2sql.pipeline.guidance import Run, says_something
-from text2sql.prompting.canonical import Canonicalizer
-from text2sql.prompting.expressions import CanonicalError, to_sql
+from text2sql.prompting.canonical import Canonicalizer, canonical_text
+from text2sql.prompting.expressions import CanonicalError
 
 
 def vote(
@@ -47,12 +47,3 @@ def agreement_key(sql: str, run: Run | None, canonicalizer: Canonicalizer) -> Ha
         ordered = query is not None and query.args.get("order") is not None and len(result.rows) > 1
         return tuple(result.rows) if ordered else frozenset(Counter(result.rows).items())
     return canonical_text(query) if query is not None else sql
-
-
-def canonical_text(query: exp.Expr) -> str:
-    """The text of a canonical query in lower case, conditions that AND joins sorted."""
-    query = query.copy()
-    for node in reversed(list(query.find_all(exp.And))):  # the inner ones first
-        if not isinstance(node.parent, exp.And):
-            node.replace(exp.and_(*sorted(node.flatten(unnest=False), key=to_sql), copy=False))
-    return to_sql(query).lower()

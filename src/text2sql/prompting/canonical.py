@@ -21,6 +21,7 @@ from text2sql.prompting.expressions import (
     on_pairs,
     parse,
     pointer_column,
+    to_sql,
 )
 from text2sql.prompting.joins import ColumnPairs, JoinGraph, JoinStep
 from text2sql.prompting.restoring import Restorer
@@ -178,6 +179,8 @@ class Canonicalizer:
 
     def _encode_from(self, select: exp.Select, scope: _Scope) -> None:
         """Number the tables of FROM; drop the whole clause, or default ON conditions, where nothing is lost."""
+        if not scope.sources:
+            raise CanonicalError("a SELECT without FROM asks no table")
         for source, node in zip(scope.sources, from_items(select), strict=True):
             if source.table is not None:
                 node.replace(exp.Table(this=exp.to_identifier(_pointer_name(source))))
@@ -247,3 +250,12 @@ def _same_join(one: list[JoinStep], other: list[JoinStep], ordered: bool) -> boo
     pairs_one = {frozenset(p) for s in one for p in s.pairs}
     pairs_other = {frozenset(p) for s in other for p in s.pairs}
     return {s.table for s in one} == {s.table for s in other} and pairs_one == pairs_other
+
+
+def canonical_text(query: exp.Expr) -> str:
+    """The text of a canonical query in lower case, conditions that AND joins sorted."""
+    query = query.copy()
+    for node in reversed(list(query.find_all(exp.And))):  # the inner ones first
+        if not isinstance(node.parent, exp.And):
+            node.replace(exp.and_(*sorted(node.flatten(unnest=False), key=to_sql), copy=False))
+    return to_sql(query).lower()

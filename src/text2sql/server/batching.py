@@ -17,7 +17,8 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 
 from text2sql.config import DecodingConfig
-from text2sql.decoding.generator import Prediction, Request
+from text2sql.decoding.generator import Request
+from text2sql.decoding.prediction import Prediction
 
 Predict = Callable[[list[Request], DecodingConfig], list[list[Prediction]]]
 
