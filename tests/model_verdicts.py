@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 FIXTURE = Path(__file__).parent / "fixtures" / "spider_model_verdicts.jsonl.gz"
-COUNTS = {"dail_sql_gpt4": 1_034, "graphix_t5": 1_034, "test_suite_example": 322, "text2sql": 500}
+COUNTS = {"c3_gpt35": 1_034, "dail_sql_gpt4": 1_034, "graphix_t5": 1_034, "test_suite_example": 322}
 """Model -> how many of its predictions were recorded."""
 
 

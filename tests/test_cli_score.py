@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from spider_files import make_database, make_set
+from spider_files import TABLES, make_database, make_set
 from text2sql.cli import main
 from text2sql.evaluation.prediction_files import PLACEHOLDER, read_spider_gold, read_spider_predictions, write_official
 from text2sql.evaluation.report import Report
@@ -49,6 +49,8 @@ def test_every_example_has_its_verdicts_and_the_reason(tmp_path: Path) -> None:
     assert repeated["execution_match"] is False
     assert repeated["execution_match_keep_distinct"] is False
     assert "no such column: colour" in invented["reason"]
+    assert invented["gold_answer"] == "1 row: 6"
+    assert "predicted_answer" not in invented
     assert invented["unresolved_names"] == ["colour"]
     assert report["metrics"]["execution_accuracy"] == 0.25
     assert report["metrics"]["valid_sql"] == 0.75
@@ -101,6 +103,16 @@ def test_a_missing_database_is_told_and_not_executed(tmp_path: Path, capsys: pyt
     assert "no database file: copy" in capsys.readouterr().err
 
 
+def test_gold_queries_that_fail_are_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    report = scored(tmp_path, make_set(tmp_path, [(GOLD, GOLD), ("SELECT colour FROM item", GOLD)]))
+    assert [entry.get("gold_failed", False) for entry in report["examples"]] == [False, True]
+    assert report["metrics"]["execution_accuracy"] == 0.5
+    message = capsys.readouterr().err
+    assert "1 gold queries failed" in message
+    assert "gold/1: " in message
+    assert "no such column: colour" in message
+
+
 @pytest.mark.parametrize(
     ("file", "content", "words"),
     [
@@ -114,6 +126,17 @@ def test_a_missing_database_is_told_and_not_executed(tmp_path: Path, capsys: pyt
         ("gold.sql", "", ["gold.sql, line 1", "blank"]),
         ("tables.json", "{", ["tables.json", "not valid JSON"]),
         ("tables.json", "{}", ["tables.json", "list of databases"]),
+        ("tables.json", json.dumps([{**TABLES, "table_names_original": ["kind", 5]}]), ["tables.json", "5", "'shop'"]),
+        (
+            "tables.json",
+            json.dumps([{**TABLES, "column_names_original": [[-1, "*"]], "primary_keys": [], "foreign_keys": []}]),
+            ["tables.json", "'kind'", "lacks columns"],
+        ),
+        (
+            "tables.json",
+            json.dumps([{**TABLES, "column_names_original": [[-1, "*"], *([n, "x"] for n in (0, 0, *[1] * 5))]}]),
+            ["schema shop", "duplicate column name"],
+        ),
     ],
 )
 def test_bad_files_end_with_one_line(
@@ -205,6 +228,7 @@ def test_wikisql_predictions_are_scored_and_written_back(tmp_path: Path) -> None
         ([{"query": {}}], ["1 predictions for 2"]),
         ([{"query": {}}, {"sel": 1}], ["p.jsonl, line 2", "`query`"]),
         ([{"query": {}}, [1]], ["p.jsonl, line 2", "object"]),
+        ([{"query": {}}, {"sql": "\ud800"}], ["p.jsonl, line 2", "'\\ud800'", "no character"]),
         ([{"query": {}, "log_probability": "high"}, {"error": "x"}], ["p.jsonl, line 1", "log_probability"]),
     ],
 )

@@ -119,6 +119,13 @@ def test_all_databases_of_a_folder_must_agree(shop: tuple[Path, ...]) -> None:
     assert [verdict.match for verdict in in_workers] == [False, True]
 
 
+def test_difference_only_sqlite_files_are_databases(shop: tuple[Path, ...]) -> None:
+    """Officially `shop.sqlite-journal` would be opened too, fail, and end the run."""
+    for name in ("shop.sqlite-journal", "shop.sqlite.bak"):
+        (shop[0].parent / name).write_text("not a database")
+    assert database_instances(shop[0].parent) == shop
+
+
 def test_a_folder_without_databases_is_a_user_error(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="holds no"):
         database_instances(tmp_path)
@@ -132,9 +139,12 @@ def test_difference_only_the_first_of_several_statements_is_not_enough(shop: tup
     assert verdict.predicted_error == "You can only execute one statement at a time."
 
 
-def test_difference_statements_that_are_not_queries_are_refused(shop: tuple[Path, ...]) -> None:
-    """Officially executed; a DELETE returns nothing and equals an empty gold answer."""
-    verdict = execution_match("SELECT id FROM item WHERE id = 9", "DELETE FROM item", shop)
+@pytest.mark.parametrize(
+    "predicted", ["DELETE FROM item", "PRAGMA foreign_key_list(item)", "SELECT * FROM pragma_foreign_key_list('item')"]
+)
+def test_difference_statements_that_are_not_queries_are_refused(shop: tuple[Path, ...], predicted: str) -> None:
+    """Officially executed; these return nothing and equal an empty gold answer."""
+    verdict = execution_match("SELECT id FROM item WHERE id = 9", predicted, shop)
     assert not verdict.match
     assert "refused" in str(verdict.predicted_error)
 

@@ -74,7 +74,7 @@ def test_verdicts_on_model_predictions_equal_the_official_ones(data_mirror: Path
     wanted = [case.execution_keep_distinct if keep_distinct else case.execution for case in cases]
     wrong = [(p, w, f) for p, w, f in zip(pairs, wanted, found, strict=True) if str(int(f.match)) != w]
     assert wrong == []
-    assert len(cases) > 2_600
+    assert len(cases) > 3_200
     assert 1_000 < sum(verdict.match for verdict in found) < len(cases)
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import time
 from pathlib import Path
 
 import pytest
 
-from spider_files import TABLES, make_database
+from spider_files import SHOP, TABLES, make_database
 from text2sql.data.example import Example
 from text2sql.errors import UserError
 from text2sql.evaluation.answers import compare_answers, contains_answer
@@ -62,13 +63,24 @@ def test_a_search_among_alike_columns_ends() -> None:
 
 def test_answers_are_shown_in_short(tmp_path: Path) -> None:
     path = str(make_database(tmp_path / "shop.sqlite"))
-    found = compare_answers(path, "SELECT name FROM item", "SELECT price, name FROM item", 5.0)
+    found = compare_answers([path], "SELECT name FROM item", "SELECT price, name FROM item", 5.0)
     assert found.subset
     assert found.gold == "6 rows: 'pen', 'ink', 'cup', …"
     assert found.predicted.startswith("6 rows: (2.5, 'pen')")
-    failing = compare_answers(path, "SELECT name FROM item", "SELECT colour FROM item", 5.0)
+    failing = compare_answers([path], "SELECT name FROM item", "SELECT colour FROM item", 5.0)
     assert failing.predicted == "error: no such column: colour"
     assert not failing.subset
+
+
+def test_a_part_of_the_answer_must_be_so_on_every_database(tmp_path: Path) -> None:
+    first = make_database(tmp_path / "shop.sqlite")
+    other = make_database(tmp_path / "shop_2.sqlite", SHOP + "INSERT INTO item VALUES (7, 'jar', 1, 1.0, 2014.25);")
+    queries = ("SELECT name FROM item WHERE year > 2014", "SELECT id, name FROM item WHERE year > 2014.5")
+    assert compare_answers([str(first)], *queries, 5.0).subset
+    found = compare_answers([str(first), str(other)], *queries, 5.0)
+    assert not found.subset
+    assert found.gold.startswith("6 rows")
+    assert found.predicted.startswith("5 rows")
 
 
 @pytest.mark.parametrize(
@@ -127,7 +139,26 @@ def test_a_table_with_missing_cells_can_be_written() -> None:
     assert "| b | 1 |  | 0.5000 |" in text
 
 
-@pytest.mark.parametrize("content", ["", "[]", '{"dataset": 1}', '{"dataset": "x", "nonsense": 2}', "{", "null"])
+REPORT = {"dataset": "own", "split": "test", "count": 1, "metrics": {}, "counts": {}}
+ENTRY = {"id": "own/0", "gold": "SELECT 1", "prediction": "SELECT 2"}
+
+
+@pytest.mark.parametrize(
+    "content",
+    ["", "[]", '{"dataset": 1}', '{"dataset": "x", "nonsense": 2}', "{", "null"]
+    + [
+        json.dumps({**REPORT, **odd})
+        for odd in (
+            {"examples": [ENTRY, 5]},
+            {"examples": [{"id": "own/0"}]},
+            {"examples": {"own/0": ENTRY}},
+            {"settings": None},
+            {"metrics": []},
+            {"breakdowns": {"hardness": 5}},
+            {"breakdowns": {"hardness": {"easy": 5}}},
+        )
+    ],
+)
 def test_a_file_that_is_no_report_is_refused(tmp_path: Path, content: str) -> None:
     (tmp_path / "r.json").write_text(content)
     with pytest.raises(UserError, match=r"r\.json: not an evaluation report"):

@@ -139,6 +139,15 @@ def test_difference_a_null_value_is_no_query() -> None:
     assert form_of({"sel": 0, "agg": 0, "conds": [[0, 0, None]]}) is None
 
 
+@pytest.mark.parametrize("index", ["0", 0.5, float("inf"), float("nan"), None, [0]])
+def test_difference_an_index_is_a_whole_number(index: Any) -> None:
+    """Officially a column "0" is executed as column 0, though its logical form is wrong."""
+    assert form_of({"sel": index, "agg": 0, "conds": []}) is None
+    assert form_of({"sel": 0, "agg": index, "conds": []}) is None
+    assert form_of({"sel": 0, "agg": 0, "conds": [[index, 0, "x"]]}) is None
+    assert form_of({"sel": 0, "agg": 0, "conds": [[0, index, "x"]]}) is None
+
+
 @pytest.mark.parametrize(
     "line",
     [

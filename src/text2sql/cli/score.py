@@ -54,6 +54,13 @@ def run(arguments: argparse.Namespace) -> int:
         examples = read_spider_gold(files["gold"], files["tables"], databases)
         found = read_spider_predictions(files["predictions"], examples)
         report = score(examples, found.texts, options, log_probabilities=found.log_probabilities)
+        failed = [entry for entry in report.examples if entry.get("gold_failed")]
+        if failed:
+            print(
+                f"text2sql: {len(failed)} gold queries failed and count as wrong; {failed[0]['id']}: "
+                f"{failed[0]['reason']}",
+                file=sys.stderr,
+            )
         missing = sorted({e.schema.name for e in examples if databases and e.database is None})
         if missing:
             print(f"text2sql: not executed, no database file: {', '.join(missing)}", file=sys.stderr)

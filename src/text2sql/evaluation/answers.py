@@ -32,8 +32,27 @@ class Answers:
     subset: bool
 
 
-def compare_answers(path: str, gold_sql: str, predicted_sql: str, time_limit: float) -> Answers:
-    """Run both queries on one database. Raises UserError when it cannot be opened."""
+def compare_answers(paths: Sequence[str], gold_sql: str, predicted_sql: str, time_limit: float) -> Answers:
+    """Run both queries on the databases in turn, up to the first where the gold answer is no part of the other.
+
+    `subset` holds if it does on every database; else the answers are those on that one. Raises UserError when a
+    database cannot be opened.
+    """
+    first = None
+    for path in paths:
+        found = _compare_on(path, gold_sql, predicted_sql, time_limit)
+        if not found.subset:
+            return found
+        first = first or found
+    return first or Answers("", "", False)
+
+
+def gold_answer(path: str, gold_sql: str, time_limit: float) -> str:
+    """The gold query's answer as text, for a prediction that has none. Raises UserError as above."""
+    return _preview(_gold_answer(path, gold_sql, time_limit))
+
+
+def _compare_on(path: str, gold_sql: str, predicted_sql: str, time_limit: float) -> Answers:
     gold = _gold_answer(path, gold_sql, time_limit)
     predicted = _database(path).run(predicted_sql, time_limit, row_limit=max(len(gold.rows), SHOWN_ROWS))
     complete = not (gold.error or gold.truncated or predicted.error or predicted.truncated)

@@ -9,6 +9,7 @@ at the text and the schema alone: nothing is run, no database is needed. Whether
 from __future__ import annotations
 
 import re
+import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
@@ -17,6 +18,7 @@ import sqlglot
 from sqlglot import exp
 
 from text2sql.database import SQLiteDatabase
+from text2sql.errors import UserError
 from text2sql.schema import Schema
 
 Columns = frozenset[str] | None
@@ -51,7 +53,10 @@ def unresolved_names(sql: str, schema: Schema) -> list[str]:
 
 
 def is_valid_sql(sql: str, schema: Schema) -> bool:
-    """Whether SQLite compiles the text as one reading statement over the schema (quoted unknown names pass)."""
+    """Whether SQLite compiles the text as one reading statement over the schema (quoted unknown names pass).
+
+    Raises UserError for a schema that no SQLite database can have.
+    """
     if not _READING.match(sql):
         return False
     return _empty_database(schema).run(f"EXPLAIN {sql}", row_limit=1).error is None
@@ -59,9 +64,15 @@ def is_valid_sql(sql: str, schema: Schema) -> bool:
 
 @lru_cache(maxsize=64)
 def _empty_database(schema: Schema) -> SQLiteDatabase:
-    """The schema's tables without rows; SQLite's own tables, which Spider's lists contain, can't be created."""
+    """The schema's tables without rows; SQLite's own tables, which Spider's lists contain, can't be created.
+
+    Raises UserError for a schema that no SQLite database can have.
+    """
     tables = tuple(table for table in schema.tables if not table.name.lower().startswith("sqlite_"))
-    return SQLiteDatabase.from_rows(replace(schema, tables=tables), {})
+    try:
+        return SQLiteDatabase.from_rows(replace(schema, tables=tables), {})
+    except sqlite3.Error as error:
+        raise UserError(f"schema {schema.name}: SQLite cannot have such tables: {error}") from error
 
 
 @dataclass

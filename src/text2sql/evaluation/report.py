@@ -43,15 +43,25 @@ class Report:
         """Read what `save` wrote. Raises UserError when it is missing or no report."""
         try:
             report = cls(**json.loads(path.read_text(encoding="utf-8")))
-            if not (isinstance(report.examples, list) and all("id" in entry for entry in report.examples)):
-                raise ValueError("it has no list of examples with ids")
+            report._check()
             return report
         except FileNotFoundError as error:
             raise UserError(f"{path} not found; make it with text2sql evaluate --output {path}") from error
-        except (ValueError, TypeError) as error:
+        except (ValueError, TypeError, AttributeError) as error:
             raise UserError(f"{path}: not an evaluation report ({error})") from error
         except OSError as error:
             raise UserError(f"{path}: cannot be read ({error.strerror or error})") from error
+
+    def _check(self) -> None:
+        """Raise ValueError where a field has not the form that it is read in."""
+        tables = [self.metrics, self.counts, self.settings, self.breakdowns]
+        groups = self.breakdowns.values() if isinstance(self.breakdowns, dict) else ()
+        scores = [group for table in groups if isinstance(table, dict) for group in table.values()]
+        if not all(isinstance(table, dict) for table in [*tables, *groups, *scores]):
+            raise ValueError("metrics, counts, settings and breakdowns must be objects in braces")
+        needed = {"id", "gold", "prediction"}
+        if not (isinstance(self.examples, list) and all(needed <= entry.keys() for entry in self.examples)):
+            raise ValueError("it has no list of examples with ids, gold queries and predictions")
 
     def markdown(self) -> str:
         """Metrics, breakdowns and settings as Markdown tables."""

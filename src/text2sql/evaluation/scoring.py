@@ -18,7 +18,7 @@ from text2sql.data.example import Example, LogicalForm
 from text2sql.data.spider import is_rebuilt
 from text2sql.database import SQLiteDatabase
 from text2sql.errors import UserError
-from text2sql.evaluation.answers import Answers, compare_answers
+from text2sql.evaluation.answers import Answers, compare_answers, gold_answer
 from text2sql.evaluation.exact_match import COMPONENTS, ExactMatch, exact_match_summary
 from text2sql.evaluation.execution import (
     GRACE,
@@ -142,6 +142,7 @@ def _execute(
     kept = _judge_again_with_distinct(pairs, removed, options)
     shown = kept if options.keep_distinct else removed
     answers = _answers(pairs, removed, kept, options)
+    golds = _gold_answers(pairs, removed, kept, options)
     fuzzed = _fuzz([examples[n] for n in runnable], pairs, shown, options) if options.fuzz else shown
     for place, n in enumerate(runnable):
         entry = verdicts[n]
@@ -152,6 +153,10 @@ def _execute(
             entry["execution_match_fuzzed"] = fuzzed[place].match
         if is_rebuilt(examples[n]):
             entry["rebuilt_database"] = True
+        if removed[place].gold_error:
+            entry["gold_failed"] = True
+        if place in golds:
+            entry["gold_answer"] = golds[place]
         if place in answers:
             found = answers[place]
             entry |= {"gold_answer": found.gold, "predicted_answer": found.predicted}
@@ -190,16 +195,31 @@ _MARKS = ("distinct", ";")
 def _answers(
     pairs: list[ExecutionPair], removed: list[ExecutionMatch], kept: list[ExecutionMatch], options: ScoringOptions
 ) -> dict[int, Answers]:
-    """Both answers, on the first database, for the pairs that some verdict calls wrong and whose queries run."""
+    """Both answers for the pairs that some verdict calls wrong and whose queries run."""
     failed = [bool(r.gold_error or r.predicted_error or k.predicted_error) for r, k in zip(removed, kept, strict=True)]
     wrong = [n for n in range(len(pairs)) if not (failed[n] or (removed[n].match and kept[n].match))]
-    calls = [(str(pairs[n].databases[0]), pairs[n].gold, pairs[n].predicted, options.time_limit) for n in wrong]
+    calls = [([*map(str, pairs[n].databases)], pairs[n].gold, pairs[n].predicted, options.time_limit) for n in wrong]
     bar = "answers" if options.progress and wrong else None
-    found = call_in_workers(compare_answers, calls, 2 * options.time_limit + GRACE, options.processes, bar)
+    databases = max((len(pair.databases) for pair in pairs), default=1)
+    limit = 2 * options.time_limit * databases + GRACE
+    found = call_in_workers(compare_answers, calls, limit, options.processes, bar)
     return {
         n: answers if isinstance(answers, Answers) else Answers("", f"error: {answers}", False)
         for n, answers in zip(wrong, found, strict=True)
     }
+
+
+def _gold_answers(
+    pairs: list[ExecutionPair], removed: list[ExecutionMatch], kept: list[ExecutionMatch], options: ScoringOptions
+) -> dict[int, str]:
+    """The gold answer, on the first database, where the prediction gave none: what a reader compares an error with."""
+    both = enumerate(zip(removed, kept, strict=True))
+    failing = [n for n, (r, k) in both if not r.gold_error and (r.predicted_error or k.predicted_error)]
+    if not failing:
+        return {}
+    calls = [(str(pairs[n].databases[0]), pairs[n].gold, options.time_limit) for n in failing]
+    found = call_in_workers(gold_answer, calls, options.time_limit + GRACE, options.processes)
+    return {n: str(answer) for n, answer in zip(failing, found, strict=True) if isinstance(answer, str)}
 
 
 def _fuzz(

@@ -29,7 +29,10 @@ class TextVerdict:
 
 
 def judge_text(gold: str, predicted: str, schema: Schema) -> TextVerdict:
-    """Everything that can be said of a prediction without a database. Never raises, whatever the texts."""
+    """Everything that can be said of a prediction without a database, whatever the texts.
+
+    Raises UserError for a schema that no SQLite database can have.
+    """
     return TextVerdict(
         exact_match(gold, predicted, schema),
         is_valid_sql(predicted, schema),

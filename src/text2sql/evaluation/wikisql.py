@@ -66,13 +66,20 @@ def logical_form_match(gold: LogicalForm, predicted: LogicalForm, ordered: bool 
 def form_of(query: Mapping[str, Any]) -> LogicalForm | None:
     """The query of a WikiSQL file, `{sel, agg, conds}`, or None where it has not that form."""
     try:
-        conditions = tuple((int(column), int(condition), value) for column, condition, value in query["conds"])
+        conditions = tuple((_whole(column), _whole(condition), value) for column, condition, value in query["conds"])
         values = [value for _, _, value in conditions]
         if not all(isinstance(value, str | int | float) for value in values):
             return None
-        return LogicalForm(int(query["sel"]), int(query["agg"]), conditions)
+        return LogicalForm(_whole(query["sel"]), _whole(query["agg"]), conditions)
     except (KeyError, TypeError, ValueError):
         return None
+
+
+def _whole(number: Any) -> int:
+    """A number of a query as an index. Raises ValueError for text and fractions, which stand for no column."""
+    if isinstance(number, int | float) and number == number // 1:  # false for NaN and the infinities
+        return int(number)
+    raise ValueError(f"{number!r} is no whole number")
 
 
 def predicted_form(line: Mapping[str, Any]) -> LogicalForm | None:
