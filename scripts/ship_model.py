@@ -1,6 +1,6 @@
 """Copy a trained checkpoint to models/: weights in bf16, tokenizer, prompt form, and a card with its measured numbers.
 
-    .venv/bin/python scripts/ship_model.py outputs/checkpoints/spider_longer models/text2sql-6m docs/results/*.json
+    .venv/bin/python scripts/ship_model.py outputs/checkpoints/text2sql_6m models/text2sql-6m docs/results/*.json
     .venv/bin/python scripts/ship_model.py models/text2sql-6m models/text2sql-6m docs/results/spider-dev.json
 
 Reports (`text2sql evaluate --output`) of other weights than the folder's are refused, so that the card cannot lie:
@@ -55,8 +55,8 @@ vectors of any kind.
 {table}
 
 Weights (sha256): `{sha256}`. Each number is in `docs/results/` with its hashes, seed and options; the command is
-`./scripts/evaluate.sh` for the greedy ones; with `--dataset`, `--split` and `--num-beams 4`, `--semantic-guard`,
-`--execution-guidance` or `--no-grammar-mask` for the others. Development sets only: the test splits were not at hand.
+`./scripts/evaluate.sh` for the greedy ones; with `--dataset`, `--split` and `--num-beams`, `--prompt-orders`,
+`--semantic-guard`, `--execution-guidance`, `--no-contents` or `--no-grammar-mask` for the others. Development sets only: the test splits were not at hand.
 {notes}
 
 ## Training
@@ -66,7 +66,7 @@ Weights (sha256): `{sha256}`. Each number is in `docs/results/` with its hashes,
 
 Data: WikiSQL (BSD-3-Clause; tables from Wikipedia, CC BY-SA) without the held-out twelfth of its tables and without
 tables that repeat one of dev; Spider train (CC BY-SA 4.0) and Spider-Syn train (MIT); questions generated over the
-databases of Spider train and over WikiSQL's training tables; for pretraining, tables and questions of OTT-QA,
+databases of Spider train and over WikiSQL's training tables, single and put together; for pretraining, tables and questions of OTT-QA,
 WikiTableQuestions, FeTaQA and others (MIT, CC BY-SA 4.0, Apache-2.0). No question or table of an evaluation split is
 among them; `text2sql data check` says so.
 
@@ -85,7 +85,7 @@ def main() -> int:
     parser.add_argument("checkpoint", type=Path)
     parser.add_argument("target", type=Path)
     parser.add_argument("reports", type=Path, nargs="*")
-    parser.add_argument("--config", default="configs/spider_longer.yaml", help="the configuration that makes the model")
+    parser.add_argument("--config", default="configs/text2sql_6m.yaml", help="the configuration that makes the model")
     parser.add_argument("--compute", default="", help="what the training took: a sentence for the card")
     parser.add_argument("--notes", default="", help="a sentence after the table of numbers")
     arguments = parser.parse_args()
@@ -132,6 +132,8 @@ def table(reports: list[Report], sha256: str) -> str:
             raise UserError(f"the report on {report.dataset} {report.split} is of other weights: evaluate again")
         beams = settings["decoding"]["num_beams"]
         decoding = "greedy" if beams == 1 else f"{beams} beams"
+        orders = settings["decoding"].get("prompt_orders", 1)
+        decoding += f", {orders} schema orders" if orders > 1 else ""
         chosen = (key for key in CHOICES if settings["evaluation"].get(key))
         decoding += "".join(f", {CHOICES[key]}" for key in chosen)
         decoding += "" if settings["evaluation"]["use_contents"] else ", schema only"

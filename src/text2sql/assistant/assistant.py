@@ -68,7 +68,7 @@ class Assistant:
         """
         self.generator = generator
         self.threshold = threshold
-        self.options = options or DecodingConfig(num_beams=4)
+        self.options = options or DecodingConfig(num_beams=4, max_new_tokens=generator.max_new_tokens)
         self.progress = False
         self._predict = predict or self._predict_alone
         self._writer = writer

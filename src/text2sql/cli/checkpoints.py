@@ -30,7 +30,7 @@ def add_model_arguments(parser: argparse.ArgumentParser) -> None:
         help="prompts per question, each with the schema in another order, whose answers are pooled (default: 1)",
     )
     parser.add_argument("--no-grammar-mask", action="store_true", help="let the model write what is no SQL, too")
-    parser.add_argument("--max-new-tokens", type=int, default=defaults.max_new_tokens, help="longest answer in tokens")
+    parser.add_argument("--max-new-tokens", type=int, help="longest answer in tokens (default: the checkpoint's own)")
     parser.add_argument("--do-sample", action="store_true", help="sample instead of taking the likeliest token")
     parser.add_argument(
         "--num-return-sequences",
@@ -46,10 +46,11 @@ def add_model_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--batch-size", type=int, default=defaults.batch_size, help="prompts decoded together")
 
 
-def decoding_options(arguments: argparse.Namespace) -> DecodingConfig:
-    """The generation options of a command line. Raises UserError for impossible ones."""
+def decoding_options(arguments: argparse.Namespace, generator: Generator) -> DecodingConfig:
+    """The generation options of a command line for the model that it names."""
+    longest = arguments.max_new_tokens
     return DecodingConfig(
-        max_new_tokens=arguments.max_new_tokens,
+        max_new_tokens=generator.max_new_tokens if longest is None else longest,
         do_sample=arguments.do_sample,
         temperature=arguments.temperature,
         top_k=arguments.top_k,

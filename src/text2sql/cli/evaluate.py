@@ -77,7 +77,9 @@ def run(arguments: argparse.Namespace) -> int:
     sets = _sets(arguments, config)
     for dataset, split in sets:
         examples = _examples(arguments, dataset, split, config)
-        report = evaluate(generator, examples, contents, decoding_options(arguments), settings, checkpoints, scoring)
+        report = evaluate(
+            generator, examples, contents, decoding_options(arguments, generator), settings, checkpoints, scoring
+        )
         print(format_report(report))
         for path, write in ((output, report.save), (arguments.predictions_out, partial(write_official, report))):
             if path:

@@ -37,7 +37,7 @@ def run(arguments: argparse.Namespace) -> int:
     rows = list(read_jsonl(Path(arguments.input), lambda row, number: row))
     requests = list(_requests(Path(arguments.input), arguments.db))
     generator, _ = load_generators(arguments)
-    predictions = generator.predict(requests, decoding_options(arguments), progress=True)
+    predictions = generator.predict(requests, decoding_options(arguments, generator), progress=True)
     lines = [json.dumps(_line(row, found), ensure_ascii=False) for row, found in zip(rows, predictions, strict=True)]
     write_text(Path(arguments.output), "".join(f"{line}\n" for line in lines))
     print(f"{arguments.output}: {len(lines)} predictions")

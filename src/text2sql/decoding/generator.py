@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -48,15 +49,19 @@ class Request:
 class Generator:
     """A model with its tokenizer and prompt form."""
 
-    def __init__(self, model: LanguageModel, tokenizer: Tokenizer, form: PromptingConfig) -> None:
+    def __init__(
+        self, model: LanguageModel, tokenizer: Tokenizer, form: PromptingConfig, max_new_tokens: int | None = None
+    ) -> None:
+        """`max_new_tokens` is the longest answer where a caller says nothing else, by default DecodingConfig's."""
         self.model = model
+        self.max_new_tokens = max_new_tokens or DecodingConfig().max_new_tokens
         self.tokenizer = tokenizer
         self.encoder = PromptEncoder(tokenizer, form)
 
     @classmethod
     def load(cls, directory: Path | str, device: str = "cpu") -> Generator:
         """Read a checkpoint folder. Raises UserError for one that writes questions, and as `read_checkpoint` does."""
-        return cls(*read_checkpoint(directory, device, "sql"))
+        return cls(*read_checkpoint(directory, device, "sql"), _longest_answer(Path(directory)))
 
     @classmethod
     def load_ensemble(cls, directories: Sequence[Path], device: str = "cpu") -> Generator:
@@ -70,10 +75,13 @@ class Generator:
             if difference:
                 raise UserError(f"{directory} and {directories[0]} differ in {difference}: they cannot decode as one")
         model = Ensemble([cast(GPT, generator.model) for generator in loaded])
-        return cls(model, loaded[0].tokenizer, loaded[0].encoder.form)
+        longest = max(generator.max_new_tokens for generator in loaded)
+        return cls(model, loaded[0].tokenizer, loaded[0].encoder.form, longest)
 
     @staticmethod
-    def write_extras(directory: Path, tokenizer: Tokenizer, form: PromptingConfig) -> None:
+    def write_extras(
+        directory: Path, tokenizer: Tokenizer, form: PromptingConfig, max_new_tokens: int | None = None
+    ) -> None:
         """Write beside the weights what makes them usable: tokenizer, prompt form, generation options."""
         tokenizer.save(directory)
         write_json(directory / PROMPTING_FILE, form)
@@ -81,7 +89,7 @@ class Generator:
             "eos_token_id": tokenizer.special("<|endoftext|>"),
             "pad_token_id": tokenizer.special("<|pad|>"),
             "do_sample": False,
-            "max_new_tokens": DecodingConfig().max_new_tokens,
+            "max_new_tokens": max_new_tokens or DecodingConfig().max_new_tokens,
         }
         write_json(directory / GENERATION_FILE, options)
 
@@ -93,7 +101,7 @@ class Generator:
         With `prompt_orders` they are the queries found in any order of the schema (`pooling`). Raises UserError for
         an empty question, one that does not fit into the context, and orders together with sampling.
         """
-        options = options or DecodingConfig()
+        options = options or DecodingConfig(max_new_tokens=self.max_new_tokens)
         if options.prompt_orders > 1 and options.do_sample:
             raise UserError(
                 "decoding.prompt_orders above 1 pools likeliest answers: it and do_sample exclude each other"
@@ -151,6 +159,22 @@ class Generator:
         except TargetError as error:
             return Prediction("", text, completion.log_probability, str(error))
         return Prediction(sql, text, completion.log_probability)
+
+
+def _longest_answer(directory: Path) -> int | None:
+    """What the checkpoint's generation options say. Raises UserError when that is no number of tokens."""
+    path = directory / GENERATION_FILE
+    if not path.is_file():
+        return None
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))["max_new_tokens"]
+    except KeyError:
+        return None
+    except (ValueError, TypeError) as error:
+        raise UserError(f"{path}: no generation options ({error}); restore the file, or delete it") from error
+    if not isinstance(found, int) or isinstance(found, bool) or found < 1:
+        raise UserError(f"{path}: max_new_tokens is {found!r}; it must be a whole number of at least 1")
+    return found
 
 
 def read_checkpoint(directory: Path | str, device: str, direction: str) -> tuple[GPT, Tokenizer, PromptingConfig]:

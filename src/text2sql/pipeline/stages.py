@@ -206,7 +206,7 @@ def _prepared(
 
 def _write_extras(directory: Path, config: Config, tokenizer: Tokenizer) -> None:
     save_config(config, directory / "experiment.yaml")
-    Generator.write_extras(directory, tokenizer, config.prompting)
+    Generator.write_extras(directory, tokenizer, config.prompting, config.decoding.max_new_tokens)
 
 
 def _samples(model: GPT, tokenizer: Tokenizer, config: Config, examples: Sequence[Prepared]) -> str:

@@ -43,7 +43,7 @@ def average_checkpoints(checkpoints: Sequence[Path], output: Path) -> None:
     if (checkpoints[0] / EXPERIMENT_FILE).is_file():
         with replacing(output / EXPERIMENT_FILE) as part:
             shutil.copyfile(checkpoints[0] / EXPERIMENT_FILE, part)
-    Generator.write_extras(output, first.tokenizer, first.encoder.form)
+    Generator.write_extras(output, first.tokenizer, first.encoder.form, first.max_new_tokens)
     # Last, because a folder with a config.json counts as a model.
     save_weights(mean, first.model.config, output)
 
