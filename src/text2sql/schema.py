@@ -184,7 +184,7 @@ class Schema:
             return _from_spider(entry)
         except (KeyError, IndexError, TypeError, ValueError) as error:
             name = entry.get("db_id", "?") if isinstance(entry, Mapping) else "?"
-            raise UserError(f"tables.json entry {name!r} is not in Spider's form ({error!r})") from error
+            raise UserError(f"the entry {name!r} is not in Spider's form ({error!r})") from error
 
     @classmethod
     def from_ddl(cls, ddl: str, name: str = "database") -> Schema:

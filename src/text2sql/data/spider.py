@@ -88,7 +88,10 @@ def read_tables(path: Path) -> dict[str, Schema]:
     entries = read_json(path)
     if not isinstance(entries, list):
         raise UserError(f"{path}: expected a list of databases in Spider's form")
-    return {schema.name: schema for schema in map(Schema.from_spider, entries)}
+    try:
+        return {schema.name: schema for schema in map(Schema.from_spider, entries)}
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from error
 
 
 def database_file(directory: Path, name: str) -> Path | None:

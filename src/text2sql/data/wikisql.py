@@ -44,14 +44,14 @@ class WikiSQLTables:
     """
 
     def __init__(self, directory: Path | str, split: str, skipped: list[str] | None = None):
-        path = require_file(Path(directory), f"{_file_of(split)}.tables.jsonl", HINT)
-        self._tables = dict(read_jsonl(path, _read_table, skipped))
+        self.path = require_file(Path(directory), f"{_file_of(split)}.tables.jsonl", HINT)
+        self._tables = dict(read_jsonl(self.path, _read_table, skipped))
 
     @classmethod
     def from_file(cls, path: Path) -> WikiSQLTables:
         """The tables of a file in the official form that lies anywhere. Raises UserError as the constructor does."""
         tables = cls.__new__(cls)
-        tables._tables = dict(read_jsonl(path, _read_table))
+        tables.path, tables._tables = path, dict(read_jsonl(path, _read_table))
         return tables
 
     def __len__(self) -> int:
@@ -106,7 +106,7 @@ def read_wikisql_questions(
     def convert(row: dict[str, Any], number: int) -> Example:
         table_id = row["table_id"]
         if table_id not in tables:
-            raise ValueError(f"table {table_id!r} is not in {name}.tables.jsonl")
+            raise ValueError(f"table {table_id!r} is not in {tables.path}")
         schema, form = tables.schema(table_id), _read_form(row["sql"])
         sql = to_sql(form, schema)
         # Surrounding blanks of a question say nothing; the official files have them at random.
