@@ -56,7 +56,8 @@ vectors of any kind.
 
 Weights (sha256): `{sha256}`. Each number is in `docs/results/` with its hashes, seed and options; the command is
 `./scripts/evaluate.sh` for the greedy ones; with `--dataset`, `--split` and `--num-beams`, `--prompt-orders`,
-`--semantic-guard`, `--execution-guidance`, `--no-contents` or `--no-grammar-mask` for the others. Development sets only: the test splits were not at hand.
+`--semantic-guard`, `--execution-guidance`, `--no-contents` or `--no-grammar-mask` for the others. Development sets
+only: the test splits were not at hand.
 {notes}
 
 ## Training
@@ -66,9 +67,9 @@ Weights (sha256): `{sha256}`. Each number is in `docs/results/` with its hashes,
 
 Data: WikiSQL (BSD-3-Clause; tables from Wikipedia, CC BY-SA) without the held-out twelfth of its tables and without
 tables that repeat one of dev; Spider train (CC BY-SA 4.0) and Spider-Syn train (MIT); questions generated over the
-databases of Spider train and over WikiSQL's training tables, single and put together; for pretraining, tables and questions of OTT-QA,
-WikiTableQuestions, FeTaQA and others (MIT, CC BY-SA 4.0, Apache-2.0). No question or table of an evaluation split is
-among them; `text2sql data check` says so.
+databases of Spider train and over WikiSQL's training tables, single and put together; for pretraining, tables and
+questions of OTT-QA, WikiTableQuestions, FeTaQA and others (MIT, CC BY-SA 4.0, Apache-2.0). No question or table of an
+evaluation split is among them; `text2sql data check` says so.
 
 ## Use and limits
 

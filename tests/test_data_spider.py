@@ -123,7 +123,7 @@ def test_broken_and_missing_files(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="expected a list of questions"):
         read_spider_split(tmp_path, "dev")
     (tmp_path / "tables.json").write_text('[{"db_id": "pets"}]')
-    with pytest.raises(UserError, match="tables.json: the entry 'pets' is not in Spider's form"):
+    with pytest.raises(UserError, match=r"tables\.json: the entry 'pets' is not in Spider's form"):
         read_spider_split(tmp_path, "dev")
 
 

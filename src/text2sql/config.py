@@ -168,9 +168,6 @@ class TrainingConfig:
     """Decay of the averaged weights that are saved for use; 0 turns averaging off."""
     prompt_weight: float = 0.0
     """Loss weight of the prompt's tokens, on average; the answer's weigh 1."""
-    prompt_share: float = 1.0
-    """Share of the prompt's tokens, drawn anew each time, that carry the prompt's weight: the output head, a fifth of a
-    small model's work, is paid for those only."""
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
     """`auto` picks bf16 where the device computes in it, else fp16 on GPUs, else fp32."""
     compile: Literal["auto", "on", "off"] = "auto"

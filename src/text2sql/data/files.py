@@ -91,7 +91,9 @@ def read_json(path: Path) -> Any:
 def note_bad(message: str, skipped: list[str] | None, cause: Exception) -> None:
     """Put `message` into `skipped`, or raise it as UserError with the way out where nothing may be skipped."""
     if skipped is None:
-        raise UserError(f"{message}; repair it (only a training can skip bad lines: data.skip_bad_lines=true)") from cause
+        raise UserError(
+            f"{message}; repair it (only a training can skip bad lines: data.skip_bad_lines=true)"
+        ) from cause
     skipped.append(message)
 
 

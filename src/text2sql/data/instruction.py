@@ -88,18 +88,13 @@ class InstructionDocuments:
         seed: int,
         prompt_weight: float,
         training: bool = True,
-        prompt_share: float = 1.0,
     ) -> None:
-        """`training=False` keeps orders and ids fixed, for a validation loss that can be compared.
-
-        With a `prompt_share` below 1 that share of the prompt's tokens, drawn at random, carries all of its weight.
-        """
+        """`training=False` keeps orders and ids fixed, for a validation loss that can be compared."""
         self.examples = examples
         self.encoder = encoder
         self.seed = seed
         self.prompt_weight = prompt_weight
         self.training = training
-        self.prompt_share = prompt_share
 
     def __len__(self) -> int:
         return len(self.examples)
@@ -108,9 +103,5 @@ class InstructionDocuments:
         """Example `index` as it looks in `epoch`."""
         random = Random(f"{self.seed}/{index}/{epoch}") if self.training else None
         ids, answer = self.encoder.document(self.examples[index], random)
-        weight = self.prompt_weight / self.prompt_share
-        weights = [1.0 if is_answer else weight for is_answer in answer]
-        if random is not None and weight and self.prompt_share < 1:
-            pairs = zip(weights, answer, strict=True)
-            weights = [w if is_answer or random.random() < self.prompt_share else 0.0 for w, is_answer in pairs]
+        weights = [1.0 if is_answer else self.prompt_weight for is_answer in answer]
         return Document(ids, weights, prompt=answer.count(False))

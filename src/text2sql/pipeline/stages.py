@@ -150,10 +150,7 @@ def finetune(
     contents = Contents(data_directory(config))
     prepared = [_prepared(examples, encoder, contents, stage) for examples in sets]
     weights = [wanted.weight for wanted in config.data.sets]
-    sources = [
-        InstructionDocuments(part, encoder, stage.seed, stage.prompt_weight, prompt_share=stage.prompt_share)
-        for part in prepared
-    ]
+    sources = [InstructionDocuments(part, encoder, stage.seed, stage.prompt_weight) for part in prepared]
     held_back = _prepared(validation, encoder, contents, stage)
     checks = InstructionDocuments(held_back, encoder, stage.seed, 0.0, training=False)
     model = load_model(start, "cpu") if start else new_model(config, tokenizer)

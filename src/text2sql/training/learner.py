@@ -218,7 +218,6 @@ def _check(config: TrainingConfig) -> None:
         "weight_decay": config.weight_decay < 0,
         "ema": not 0 <= config.ema < 1,
         "decay_share": not 0 <= config.decay_share <= 1,
-        "prompt_share": not 0 < config.prompt_share <= 1,
         "gradient_clip": config.gradient_clip < 0,
     }
     for key in (key for key, is_wrong in wrong.items() if is_wrong):
