@@ -197,7 +197,8 @@ def test_one_row_that_fails_does_not_stop_the_others(folder: Path, monkeypatch: 
 def test_the_seeds_of_a_row_are_pooled_against_the_same_seeds_of_the_base(tmp_path: Path) -> None:
     def result(name: str, seed: int, verdicts: list[bool]) -> dict:
         path = tmp_path / f"{name}-{seed}.json"
-        examples = [{"id": str(n), "question": "q", "gold": "g", "exact_match": v} for n, v in enumerate(verdicts)]
+        same = {"question": "q", "gold": "g", "prediction": "p"}
+        examples = [{"id": str(n), **same, "exact_match": v} for n, v in enumerate(verdicts)]
         report = {"dataset": "spider", "split": "dev", "count": len(verdicts), "metrics": {}, "counts": {}}
         path.write_text(json.dumps(report | {"examples": examples}), encoding="utf-8")
         found = {"report": str(path), "count": len(verdicts), "metrics": {}, "data_sha256": "0"}

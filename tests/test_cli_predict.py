@@ -15,7 +15,7 @@ from text2sql.schema import Schema
 from tiny_checkpoint import SHOP, scripted_assistant, write_tiny_checkpoint
 
 SENSELESS = "SELECT count(*), count(*) FROM artists"
-EMPTY = "SELECT name FROM artists WHERE name = 'nobody'"
+EMPTY = "SELECT artist_id FROM artists WHERE name = 'nobody'"
 GOOD = "SELECT count(*) FROM artists"
 
 

@@ -57,17 +57,8 @@ def test_a_damaged_file_is_an_error_of_one_line(text: str, tmp_path: Path) -> No
 def test_the_command_line_takes_it_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder = write_options(tmp_path / "model", '{"max_new_tokens": 9}')
     report = tmp_path / "report.json"
-    command = [
-        "evaluate",
-        "--checkpoint",
-        str(folder),
-        "--dataset",
-        "examples",
-        "--limit",
-        "2",
-        "--output",
-        str(report),
-    ]
+    command = ["evaluate", "--checkpoint", str(folder), "--dataset", "examples", "--split", "test"]
+    command += ["--limit", "2", "--output", str(report)]
     assert main(command) == 0
     assert json.loads(report.read_text("utf-8"))["settings"]["decoding"]["max_new_tokens"] == 9
     assert main([*command, "--max-new-tokens", "0"]) == 2

@@ -37,7 +37,7 @@ from text2sql.database import Database, ExecutionResult, connect
 from text2sql.decoding.checkpoints import default_model
 from text2sql.decoding.generator import Generator, OnPieces, Request
 from text2sql.decoding.prediction import Prediction
-from text2sql.decoding.semantic_guard import objection
+from text2sql.decoding.semantic_guard import is_senseless
 from text2sql.errors import UserError
 from text2sql.prompting.linking import Links, ValueIndex, link
 
@@ -237,7 +237,7 @@ class _Asking:
     def _translated(self, predictions: Sequence[Prediction], links: Links) -> tuple[list[Alternative], list[Failure]]:
         """The different readings in the database's dialect, senseless ones last, and those that have no equal there."""
         canonicalizer = self.assistant.generator.encoder.canonicalizer(self.database.schema)
-        sensible = sorted(predictions, key=lambda prediction: objection(prediction.sql, canonicalizer) is not None)
+        sensible = sorted(predictions, key=lambda prediction: is_senseless(prediction.sql, canonicalizer))
         found: dict[str, float] = {}
         failures = []
         for reading in readings(sensible):

@@ -27,6 +27,18 @@ def objection(sql: str, canonicalizer: Canonicalizer) -> str | None:
         query = canonicalizer.encode(sql)
     except CanonicalError as error:
         return str(error)
+    return _senseless(query, canonicalizer)
+
+
+def is_senseless(sql: str, canonicalizer: Canonicalizer) -> bool:
+    """Whether `objection` finds sense lacking; of what is outside the canonical language nothing is known."""
+    try:
+        return _senseless(canonicalizer.encode(sql), canonicalizer) is not None
+    except CanonicalError:
+        return False
+
+
+def _senseless(query: exp.Query, canonicalizer: Canonicalizer) -> str | None:
     for operation in query.find_all(exp.SetOperation):
         if operation.left == operation.right:
             return "a set operation of a query with itself"
