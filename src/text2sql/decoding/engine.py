@@ -79,6 +79,10 @@ def check_options(options: DecodingConfig) -> None:
         raise UserError(f"decoding.top_p is {options.top_p}; it must be above 0 and at most 1")
     if options.num_beams > 1 and options.do_sample:
         raise UserError("decoding.num_beams above 1 and do_sample exclude each other; set num_beams to 1 to sample")
+    if options.prompt_orders > 1 and options.do_sample:
+        raise UserError(
+            "decoding.prompt_orders above 1 and do_sample exclude each other; set prompt_orders to 1 to sample"
+        )
     if options.num_return_sequences > 1 and not samples(options):
         raise UserError("decoding.num_return_sequences above 1 needs do_sample and a temperature above 0")
 

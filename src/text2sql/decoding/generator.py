@@ -102,10 +102,6 @@ class Generator:
         an empty question, one that does not fit into the context, and orders together with sampling.
         """
         options = options or DecodingConfig(max_new_tokens=self.max_new_tokens)
-        if options.prompt_orders > 1 and options.do_sample:
-            raise UserError(
-                "decoding.prompt_orders above 1 pools likeliest answers: it and do_sample exclude each other"
-            )
         asked = [(request, number) for request in requests for number in range(options.prompt_orders)]
         prompts = [self._prompt(request, number, options) for request, number in asked]
         device_type = next(self.model.parameters()).device.type
