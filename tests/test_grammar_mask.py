@@ -122,6 +122,7 @@ LET_THROUGH = [
     "SELECT T1.name FROM artist AS T1 JOIN shop AS T2 ON T1.name = T2.city",
     "SELECT max(size) - min(size) FROM shop WHERE size != -2.5",
     "SELECT name FROM artist WHERE EXISTS (SELECT * FROM album WHERE year = 2000)",
+    "SELECT * FROM album WHERE year = 1990 UNION SELECT * FROM album WHERE year = 2",
 ]
 
 
@@ -200,6 +201,15 @@ def first_refused(text: str, form: str = "ids", limit: int = 64) -> str | None:
         ("select <c1> where <c1> = <w3> <w1>", "<w1>"),  # a span that runs backwards
         ("select <c1> where <c1> = <w3> <w9>", "<w9>"),  # the question has six words
         ("select <c1> union select <c4> , <c5>", ","),  # another number of columns
+        ("select * from <t0> except select <c1>", "<c1>"),  # all columns of one table against one
+        ("select * from <t0> except select distinct <c1>", "<c1>"),
+        ("select * from <t0> except select *", None),
+        ("select <c1> union select *", "*"),
+        ("select <c1> union select <t0> .", "<t0>"),
+        ("select <c1> union select count ( *", None),
+        ("select <c1> , <t0> . * from <t0> union select <c2> , <c2>", "<c2>"),
+        ("select <c1> , <t0> . * from <t0> union select <c2> , *", None),
+        ("select <c1> union select <c2> where <c2> in ( select <c2> union select *", "*"),
         ("select count ( * ) limit", "limit"),  # which table's rows?
         ("select count ( * ) group_by count", "count"),  # no aggregate to group by
         ("select <c1> where count", "count"),

@@ -35,6 +35,10 @@ class Scope:
     wanted: int | None = None
     """How many items it must have; None: any number."""
     items: int = 1
+    stars: frozenset[int] = frozenset()
+    """Which of the items, from 1, are a star."""
+    wanted_stars: frozenset[int] | None = None
+    """Right of UNION: the items that must be a star, as on its left; no others may."""
     mentions: frozenset[Use] = frozenset()
     """Tables whose columns were named."""
     starred: bool = False

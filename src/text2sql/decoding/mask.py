@@ -39,6 +39,7 @@ SLACK_NAMES = 3
 _LEAVING = frozenset({"where", "group by", "order by", "limit", "union", "intersect", "except", ") query", END})
 _ITEM_BEGINS = frozenset({"select", "distinct", ", item"})
 """Atoms that an item of SELECT follows, or an aggregate's argument: `count(distinct c1)`."""
+_STARS = frozenset({"* item", "TABLE_STAR"})
 _JOINS = frozenset({"join", "left", "cross"})
 _ANCHORING = frozenset({"where", "group by", "order by"})
 _LEADING_VALUES = frozenset(
@@ -180,16 +181,19 @@ class _Reader:
         if atom in ("COLUMN", "LINK") and not self._numbers(state, atom, False):
             return False
         if scope.phase == "items":
-            return self._fits_items(scope, atom)
+            return self._fits_items(state, atom)
         if scope.phase == "from":
             return self._fits_from(scope, atom)
         if scope.phase == "order":
             return atom in _ORDER_OF_SET
         return self._anchored(scope) or atom not in _LEADING_VALUES
 
-    def _fits_items(self, scope: Scope, atom: str) -> bool:
-        if atom in ("* item", "TABLE_STAR") and scope.wanted is not None and scope.output is None:
+    def _fits_items(self, state: State, atom: str) -> bool:
+        scope = state.scopes[-1]
+        if atom in _STARS and scope.wanted is not None and scope.output is None:
             return False  # one column to compare with
+        if scope.wanted_stars is not None and state.last in _ITEM_BEGINS and atom != "distinct":
+            return (atom in _STARS) == (scope.items in scope.wanted_stars)  # a star is as many columns as a star
         if atom not in _LEAVING and atom != "from":
             return True
         if scope.wanted is not None and scope.items < scope.wanted:
@@ -346,7 +350,8 @@ class _Reader:
             begun = (*scope.begun, number) if begins else scope.begun
             scope = replace(scope, table=table, columns=columns, mentions=mentions, begun=begun)
         elif atom == "TABLE_STAR":
-            scope = replace(scope, table=number, starred=True, mentions=scope.mentions | {(number, 1)})
+            mentions, stars = scope.mentions | {(number, 1)}, scope.stars | {scope.items}
+            scope = replace(scope, table=number, starred=True, mentions=mentions, stars=stars)
         else:
             sources = scope.sources or ()
             again = any(table == number for table, _ in sources)
@@ -368,6 +373,8 @@ class _Reader:
             scope = replace(scope, sources=(*(scope.sources or ())[:-1], (scope.table, self._use_tokens[token])))
         elif atom == ", item":
             scope = replace(scope, items=scope.items + 1)
+        elif atom == "* item":
+            scope = replace(scope, stars=scope.stars | {scope.items})
         elif atom == "assistant":
             state = replace(state, linked=frozenset())
         elif atom == "from":
@@ -379,7 +386,7 @@ class _Reader:
             scope = replace(scope, phase=phase, joining=False)
         elif atom in ("union", "intersect", "except"):
             output = scope.columns if scope.output is None else scope.output
-            scope = Scope(wanted=scope.items, output=output)
+            scope = Scope(wanted=scope.items, wanted_stars=scope.stars, output=output)
         elif atom in ("WORD", "NUMBER_WORD"):
             state = replace(state, word=self._word_tokens[token])
         return self._moved(state, atom, scope)
