@@ -18,6 +18,7 @@ from text2sql.data.spider import (
     read_spider_syn,
 )
 from text2sql.errors import UserError
+from text2sql.schema import Schema
 
 PETS = {
     "db_id": "pets",
@@ -125,6 +126,15 @@ def test_broken_and_missing_files(tmp_path: Path) -> None:
     (tmp_path / "tables.json").write_text('[{"db_id": "pets"}]')
     with pytest.raises(UserError, match=r"tables\.json: the entry 'pets' is not in Spider's form"):
         read_spider_split(tmp_path, "dev")
+
+
+@pytest.mark.parametrize("columns", [[[-1, "*"]], [[-1, "*"], [0, None]]], ids=["no column", "no name"])
+def test_a_table_needs_columns_with_names(columns: list[Any]) -> None:
+    keys: dict[str, Any] = {"column_types": ["text"] * len(columns), "primary_keys": [], "foreign_keys": []}
+    names = {"column_names_original": columns, "column_names": columns}
+    entry = {"db_id": "pets", "table_names_original": ["dog"], "table_names": ["dog"], **names, **keys}
+    with pytest.raises(UserError, match=r"'pets'.*table 'dog' lacks columns or names"):
+        Schema.from_spider(entry)
 
 
 @pytest.mark.data

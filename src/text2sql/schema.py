@@ -179,7 +179,10 @@ class Schema:
 
     @classmethod
     def from_spider(cls, entry: Mapping[str, Any]) -> Schema:
-        """One entry of a Spider-style `tables.json`. Raises UserError when a key is missing or an index is wrong."""
+        """One entry of a Spider-style `tables.json`.
+
+        Raises UserError when a key is missing, an index is wrong, or a table has no columns or a name that is no text.
+        """
         try:
             return _from_spider(entry)
         except (KeyError, IndexError, TypeError, ValueError) as error:
@@ -250,6 +253,8 @@ def _from_spider(entry: Mapping[str, Any]) -> Schema:
     for number, table_name in enumerate(entry["table_names_original"]):
         positions = [i for i, (table, _) in enumerate(names) if table == number]
         columns = tuple(Column(names[i][1], types[i], labels[i][1]) for i in positions)
+        if not (columns and all(isinstance(name, str) for name in (table_name, *(column.name for column in columns)))):
+            raise ValueError(f"table {table_name!r} lacks columns or names")
         key = tuple(names[i][1] for i in positions if i in primary)
         tables.append(Table(table_name, columns, key, entry["table_names"][number]))
     keys = tuple(

@@ -26,7 +26,6 @@ from text2sql.evaluation.report import Report
 from text2sql.evaluation.texts import one_line
 from text2sql.evaluation.wikisql import predicted_form
 from text2sql.files import write_text
-from text2sql.schema import Schema
 
 PLACEHOLDER = "SQL placeholder"
 """Stands for an empty prediction: a blank line would split the file. It is no SQL, so every scorer counts it wrong."""
@@ -48,7 +47,6 @@ def read_spider_gold(gold: Path, tables: Path, databases: Path | None) -> list[E
     only when that goes for all. Raises UserError naming file and line.
     """
     schemas = read_tables(tables)
-    _require_names(schemas, tables)
     examples = []
     for number, line in _lines(gold):
         fields = line.split("\t")
@@ -63,15 +61,6 @@ def read_spider_gold(gold: Path, tables: Path, databases: Path | None) -> list[E
     if databases and all(example.database is None for example in examples):
         raise UserError(f"{databases} holds none of the databases of {gold}: expected DIR/<name>/<name>.sqlite")
     return examples
-
-
-def _require_names(schemas: dict[str, Schema], tables: Path) -> None:
-    """Raise UserError for a table without columns and for names that are no text."""
-    for schema in schemas.values():
-        for table in schema.tables:
-            names = [table.name, *(column.name for column in table.columns)]
-            if not (table.columns and all(isinstance(name, str) for name in names)):
-                raise UserError(f"{tables}: table {table.name!r} of database {schema.name!r} lacks columns or names")
 
 
 def read_spider_predictions(path: Path, examples: Sequence[Example]) -> Predictions:
