@@ -9,13 +9,14 @@ small side. One seed says nothing about the luck of a training.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
+from text2sql.errors import UserError
 from text2sql.evaluation.comparison import PairedMetric, compare
 from text2sql.evaluation.report import Report, markdown_table
+from text2sql.evaluation.summary import METRICS
 
 SHOWN = {"logical_form_accuracy": "LF", "exact_match": "EM", "execution_accuracy": "EX"}
 """Metric -> its heading in the Markdown table; the JSON has all metrics."""
@@ -66,15 +67,37 @@ def line(runs: Sequence[Result], base: dict[int, Result]) -> Result:
 
 
 def against_base(title: str, runs: Sequence[Result], base: Sequence[Result]) -> list[PairedMetric]:
-    """The metrics of one set, the seeds' examples pooled; `before` is the base's."""
+    """The metrics of one set, the seeds' examples pooled; `before` is the base's.
+
+    Raises UserError when the runs have answered other questions.
+    """
+    for run, of_base in zip(runs, base, strict=True):
+        if run["sets"][title]["data_sha256"] != of_base["sets"][title]["data_sha256"]:
+            raise UserError(f"{run['name']}, seed {run['seed']}: other questions of {title} than the base's")
     return compare(pooled(base, title), pooled(runs, title)).metrics
 
 
 def pooled(runs: Sequence[Result], title: str) -> Report:
-    """The examples of all seeds, one after another, as one report."""
-    reports = [Report.load(Path(run["sets"][title]["report"])) for run in runs]
-    examples = [entry for report in reports for entry in report.examples]
-    return Report(reports[0].dataset, reports[0].split, len(examples), {}, {}, examples=examples)
+    """The verdicts of all seeds, one after another, as one report."""
+    examples = [entry for run in runs for entry in unpack(run["sets"][title]["verdicts"])]
+    return Report(title, "", len(examples), {}, {}, examples=examples)
+
+
+VERDICTS = (*METRICS, "rebuilt_database")
+
+
+def pack(examples: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    """Verdict -> one character for each example of a report: 1 and 0, or - where the example has none."""
+    found = {name: "".join("-" if name not in e else "01"[bool(e[name])] for e in examples) for name in VERDICTS}
+    return {name: text for name, text in found.items() if text.strip("-")}
+
+
+def unpack(verdicts: Mapping[str, str]) -> list[dict[str, bool]]:
+    """The examples that `pack` read, with their verdicts and nothing else."""
+    return [
+        {name: mark == "1" for name, mark in zip(verdicts, marks, strict=True) if mark != "-"}
+        for marks in zip(*verdicts.values(), strict=True)
+    ]
 
 
 def markdown(summary: Result) -> str:

@@ -10,7 +10,8 @@ the folders of finished models. All rows are checked before the first is trained
 outputs/ablations/NAME-seedS.json and is not done again; after Ctrl-C or a kill the same command goes on, in the
 middle of a training too. A row that fails is reported and the others go on.
 
-After every run the table is written anew, as JSON and beside it as Markdown (`ablation_table`).
+After every run the table is written anew, as JSON and beside it as Markdown (`ablation_table`). It needs the runs'
+files only: with `--runs docs/results/ablations` it is that of the runs that were kept there.
 """
 
 from __future__ import annotations
@@ -26,17 +27,16 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from ablation_table import markdown, table
+from ablation_table import markdown, pack, table
 from reporting import machine
 from text2sql.config import Config, from_mapping, load_config, read_yaml, to_mapping
 from text2sql.errors import UserError
 from text2sql.files import file_sha256, write_json, write_text
 from text2sql.model.files import WEIGHTS_FILE
-from text2sql.pipeline.run import Outcome, evaluate_checkpoints, report_path, run_experiment
+from text2sql.pipeline.run import Outcome, evaluate_checkpoints, run_experiment
 from text2sql.pipeline.stages import Folders, stage_checkpoint
 from text2sql.prompting.prompt import tokens_of
 
-RUNS = Path("outputs/ablations")
 BASE = "base"
 FIXED = frozenset(
     {"name", "start", "finetuning.steps", "finetuning.max_minutes", "finetuning.seed", "pretraining.seed"}
@@ -88,17 +88,14 @@ class Run:
     config: Config
     base: Config
     """The base's configuration with the same seed."""
+    path: Path
+    """Its result."""
 
     @property
     def scored(self) -> list[Path]:
         """The models of a run that trains none."""
         named = [Path(model.replace("{seed}", str(self.seed))) for model in self.row.models]
         return named or [Folders.of(self.base).checkpoint]
-
-    @property
-    def path(self) -> Path:
-        """Its result."""
-        return RUNS / f"{self.row.name}-seed{self.seed}.json"
 
 
 # ---- the plan
@@ -116,8 +113,10 @@ def read_plan(path: Path) -> Plan:
     return plan
 
 
-def runs_of(plan: Plan, only: Sequence[str] = ()) -> list[Run]:
+def runs_of(plan: Plan, folder: Path, only: Sequence[str] = ()) -> list[Run]:
     """All runs in their order, seed by seed, the base first; `only` names the rows to take beside it.
+
+    `folder` keeps their results.
 
     Raises UserError when a row cannot be run, whichever it is, and when a result is there of another configuration.
     """
@@ -125,7 +124,7 @@ def runs_of(plan: Plan, only: Sequence[str] = ()) -> list[Run]:
     if unknown:
         raise UserError(f"the plan has no row {unknown[0]!r}; it has {', '.join(row.name for row in plan.rows)}")
     rows = [Row(BASE, BASE), *(row for row in plan.rows if not only or row.name in only)]
-    runs = [prepared(plan, row, seed) for seed in plan.seeds for row in rows]
+    runs = [prepared(plan, row, seed, folder) for seed in plan.seeds for row in rows]
     for run in runs:
         if run.path.is_file() and not is_of(result_of(run), run):
             raise UserError(f"{run.path} is of another configuration: delete it, or give the row another name")
@@ -138,11 +137,12 @@ def is_of(result: dict[str, Any], run: Run) -> bool:
     return same_models and from_mapping(Config, result["config"], str(run.path)) == run.config
 
 
-def prepared(plan: Plan, row: Row, seed: int) -> Run:
+def prepared(plan: Plan, row: Row, seed: int, folder: Path) -> Run:
     """The run of a row with a seed. Raises UserError naming the row for overrides that cannot be."""
+    path = folder / f"{row.name}-seed{seed}.json"
     base, config = configuration(plan, Row(BASE, BASE), seed), configuration(plan, row, seed)
     if row.name == BASE:
-        return Run(row, seed, "base", config, base)
+        return Run(row, seed, "base", config, base, path)
     changed = {key for key, value in flat(config).items() if value != flat(base)[key]} - {"name", "finetuning.steps"}
     if changed & FIXED:
         raise UserError(f"row {row.name!r} changes {min(changed & FIXED)}, which must be the same for all rows")
@@ -151,7 +151,7 @@ def prepared(plan: Plan, row: Row, seed: int) -> Run:
     kind = kind_of(changed, config, base)
     if row.models and kind != "decoding":
         raise UserError(f"row {row.name!r} names models and changes {min(changed)}, which needs a training")
-    return Run(row, seed, kind, config, base)
+    return Run(row, seed, kind, config, base, path)
 
 
 def configuration(plan: Plan, row: Row, seed: int) -> Config:
@@ -204,9 +204,8 @@ def carry_out(run: Run, say: Callable[[str], None]) -> Outcome:
 
 
 def note(run: Run, outcome: Outcome) -> dict[str, Any]:
-    """The result of a run as it is kept; every example's verdict is in the reports that it names."""
+    """The result of a run as it is kept."""
     stages = outcome.stages.values()
-    paths = [report_path(run.config, wanted) for wanted in run.config.evaluation.sets]
     checkpoints = run.scored if run.kind == "decoding" else [outcome.checkpoint]
     return {
         **asdict(run.row),
@@ -216,14 +215,14 @@ def note(run: Run, outcome: Outcome) -> dict[str, Any]:
         "minutes": round(sum(stage.minutes for stage in stages), 2),
         "sets": {
             f"{report.dataset} {report.split}": {
-                "report": str(path),
                 "count": report.count,
                 "metrics": report.metrics,
                 "counts": report.counts,
                 "data_sha256": report.settings["data_sha256"],
                 "seconds_per_question": report.settings["seconds_per_question"],
+                "verdicts": pack(report.examples),
             }
-            for path, report in zip(paths, outcome.reports, strict=True)
+            for report in outcome.reports
         },
         "checkpoints": {str(folder): file_sha256(folder / WEIGHTS_FILE) for folder in checkpoints},
         "commit": commit(),
@@ -301,10 +300,17 @@ def main() -> int:
     parser.add_argument("--only", nargs="+", default=[], metavar="ROW", help="these rows and the base")
     parser.add_argument("--check", action="store_true", help="list the runs and train nothing")
     parser.add_argument("--output", type=Path, metavar="FILE.json", help="the table; FILE.md is written beside it")
+    parser.add_argument(
+        "--runs",
+        type=Path,
+        metavar="DIR",
+        default=Path("outputs/ablations"),
+        help="the runs' results, which are not done again (default: outputs/ablations)",
+    )
     arguments = parser.parse_args()
     began = time.monotonic()
     try:
-        runs = runs_of(read_plan(arguments.plan), arguments.only)
+        runs = runs_of(read_plan(arguments.plan), arguments.runs, arguments.only)
         if arguments.check:
             lines = (f"{r.row.name}, seed {r.seed}: {r.kind}{', done' if r.path.is_file() else ''}" for r in runs)
             print("\n".join(lines))

@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.append(str(ROOT / "benchmarks"))
 
 import ablations  # noqa: E402
-from ablation_table import markdown, table  # noqa: E402
+from ablation_table import markdown, pack, table, unpack  # noqa: E402
 from text2sql.config import Config  # noqa: E402
 from text2sql.errors import UserError  # noqa: E402
 
@@ -67,7 +67,7 @@ def plan_file(rows: list[dict], **settings: object) -> Path:
 
 
 def planned(rows: list[dict], **settings: object) -> list[ablations.Run]:
-    return ablations.runs_of(ablations.read_plan(plan_file(rows, **settings)))
+    return ablations.runs_of(ablations.read_plan(plan_file(rows, **settings)), Path("outputs/ablations"))
 
 
 def results() -> dict[str, dict]:
@@ -194,27 +194,17 @@ def test_one_row_that_fails_does_not_stop_the_others(folder: Path, monkeypatch: 
     assert done == ["base", "no-mask"]
 
 
-def test_the_seeds_of_a_row_are_pooled_against_the_same_seeds_of_the_base(tmp_path: Path) -> None:
-    def result(name: str, seed: int, verdicts: list[bool]) -> dict:
-        path = tmp_path / f"{name}-{seed}.json"
-        same = {"question": "q", "gold": "g", "prediction": "p"}
-        examples = [{"id": str(n), **same, "exact_match": v} for n, v in enumerate(verdicts)]
-        report = {"dataset": "spider", "split": "dev", "count": len(verdicts), "metrics": {}, "counts": {}}
-        path.write_text(json.dumps(report | {"examples": examples}), encoding="utf-8")
-        found = {"report": str(path), "count": len(verdicts), "metrics": {}, "data_sha256": "0"}
-        found["seconds_per_question"] = seed / 100
-        kept = dict.fromkeys(("checkpoints", "commit", "training", "machine"))
-        row = {
-            "name": name,
-            "lever": "l",
-            "overrides": [],
-            "models": [],
-            "kind": name,
-            "tokens": 10**6 * seed,
-            "minutes": 3.0,
-        }
-        return kept | row | {"seed": seed, "sets": {"spider dev": found}}
+def result(name: str, seed: int, verdicts: list[bool], data: str = "0") -> dict:
+    """What a run leaves, as far as the table needs it."""
+    packed = pack([{"exact_match": verdict} for verdict in verdicts])
+    scores = {"count": len(verdicts), "metrics": {}, "data_sha256": data, "verdicts": packed}
+    kept = dict.fromkeys(("checkpoints", "commit", "training", "machine"))
+    row = {"name": name, "lever": "l", "overrides": [], "models": [], "kind": name, "tokens": 10**6 * seed}
+    sets = {"spider dev": scores | {"seconds_per_question": seed / 100}}
+    return kept | row | {"minutes": 3.0, "seed": seed, "sets": sets}
 
+
+def test_the_seeds_of_a_row_are_pooled_against_the_same_seeds_of_the_base() -> None:
     better = [True] * 9 + [False]
     runs = [result("base", 1, [False] * 10), result("base", 2, [True] * 10), result("base", 3, [True] * 10)]
     summary = table([*runs, result("row", 1, better), result("row", 3, better), result("row", 4, better)])
@@ -230,10 +220,29 @@ def test_the_seeds_of_a_row_are_pooled_against_the_same_seeds_of_the_base(tmp_pa
     assert second.endswith("| **90.0 (+40.0, p 0.021)** |")
 
 
+def test_rows_that_answered_other_questions_are_not_compared() -> None:
+    with pytest.raises(UserError, match="row, seed 1: other questions of spider dev"):
+        table([result("base", 1, [True]), result("row", 1, [True], data="1")])
+
+
+def test_verdicts_are_kept_in_little_space() -> None:
+    judged = [
+        {"exact_match": True, "execution_match": False, "unresolved_names": ["x"], "prediction": "SELECT 1"},
+        {"exact_match": False, "unresolved_names": [], "rebuilt_database": True},
+    ]
+    packed = pack(judged)
+    assert packed == {
+        "exact_match": "10", "execution_match": "0-", "unresolved_names": "10", "rebuilt_database": "-1"
+    }  # fmt: skip
+    assert unpack(packed) == [
+        {"exact_match": True, "execution_match": False, "unresolved_names": True},
+        {"exact_match": False, "unresolved_names": False, "rebuilt_database": True},
+    ]
+
+
 def test_the_plan_that_ships_can_be_run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(ROOT)
-    monkeypatch.setattr(ablations, "RUNS", tmp_path)
-    runs = ablations.runs_of(ablations.read_plan(Path("benchmarks/ablations.yaml")))
+    runs = ablations.runs_of(ablations.read_plan(Path("benchmarks/ablations.yaml")), tmp_path)
     kinds = {run.row.name: run.kind for run in runs}
     assert kinds["base"] == "base"
     assert (kinds["no-mask"], kinds["names"], kinds["larger"]) == ("decoding", "fine-tuning", "training")
