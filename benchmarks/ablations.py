@@ -33,7 +33,7 @@ from text2sql.config import Config, from_mapping, load_config, read_yaml, to_map
 from text2sql.errors import UserError
 from text2sql.files import file_sha256, write_json, write_text
 from text2sql.model.files import WEIGHTS_FILE
-from text2sql.pipeline.run import Outcome, evaluate_checkpoints, run_experiment
+from text2sql.pipeline.run import Outcome, check_stages, evaluate_checkpoints, run_experiment
 from text2sql.pipeline.stages import Folders, stage_checkpoint
 from text2sql.prompting.prompt import tokens_of
 
@@ -158,6 +158,7 @@ def configuration(plan: Plan, row: Row, seed: int) -> Config:
     """A row's experiment under the plan's budget."""
     try:
         config = load_config(plan.base, row.overrides)
+        check_stages(config)
     except UserError as error:
         raise UserError(f"row {row.name!r}: {error}") from error
     given = {override.partition("=")[0] for override in row.overrides}

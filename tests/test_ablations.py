@@ -144,6 +144,10 @@ def test_what_a_row_changes_decides_what_is_trained(folder: Path) -> None:
     ("row", "message"),
     [
         ({"name": "bad", "overrides": ["prompting.itemz=names"]}, "row 'bad': .*unknown key 'itemz'"),
+        (
+            {"name": "bad", "overrides": ["model.prefix_lm=true", "finetuning.prompt_weight=0.1"]},
+            "row 'bad': .*set prompt_weight to 0",
+        ),
         ({"name": "bad", "overrides": ["finetuning.steps=9"]}, "row 'bad' sets finetuning.steps"),
         ({"name": "bad", "overrides": ["evaluation={limit: 9}"]}, "row 'bad' changes evaluation.limit"),
         ({"name": "bad", "overrides": ["model.layers=1"]}, "row 'bad' changes nothing"),

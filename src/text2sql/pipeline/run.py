@@ -17,6 +17,7 @@ from text2sql.pipeline.evaluation import evaluate
 from text2sql.pipeline.sources import data_directory, load_examples, training_examples
 from text2sql.pipeline.stages import Folders, finetune, make_tokenizer, pretrain, stage_checkpoint, validation_examples
 from text2sql.training import TrainingSummary
+from text2sql.training.learner import check_prompt_loss
 
 METRICS_FOLDER = Path("outputs/metrics")
 TRAINER_FILES = ("trainer_state.safetensors", "trainer_state.json")
@@ -38,8 +39,7 @@ def run_experiment(config: Config, say: Callable[[str], None], main_process: boo
     Where `start` is another configuration, that one is run before, or what it lacks of being finished.
     Raises UserError for a configuration that contradicts itself, and as the stages do.
     """
-    if config.start and config.pretraining.corpora:
-        raise UserError("the config has both `start` and pretraining.corpora: a model to start from is not pretrained")
+    check_stages(config)
     if config.start and config.start.endswith((".yaml", ".yml")):
         first = load_config(config.start)
         say(f"first {config.start}")
@@ -72,6 +72,14 @@ def run_experiment(config: Config, say: Callable[[str], None], main_process: boo
         return outcome
     outcome.reports = evaluate_checkpoints(config, [folders.checkpoint], say)
     return outcome
+
+
+def check_stages(config: Config) -> None:
+    """Raises UserError for stages that contradict one another or the model, before anything is read or trained."""
+    if config.start and config.pretraining.corpora:
+        raise UserError("the config has both `start` and pretraining.corpora: a model to start from is not pretrained")
+    if not config.start:
+        check_prompt_loss(config.model.prefix_lm, config.finetuning)
 
 
 def evaluate_checkpoints(config: Config, checkpoints: Sequence[Path], say: Callable[[str], None]) -> list[Report]:

@@ -48,8 +48,7 @@ class Learner:
         _check(config)
         if context > model.config.context:
             raise UserError(f"rows of {context} tokens are longer than the model's context of {model.config.context}")
-        if model.config.prefix_lm and config.prompt_weight:
-            raise UserError("model.prefix_lm lets a prompt's tokens see the next one: set prompt_weight to 0")
+        check_prompt_loss(model.config.prefix_lm, config)
         device = choose_device(config.device, local_rank())
         self.config, self.context = config, context
         self.ranks = join(device)
@@ -206,6 +205,12 @@ class Learner:
         load_weights(self.model.named_parameters(), weights)
         load_optimizers(self.optimizers, self.model, tensors)
         self.scaler.load_state_dict(scale)
+
+
+def check_prompt_loss(prefix_lm: bool, config: TrainingConfig) -> None:
+    """Raises UserError for a loss on what a model reads in both directions."""
+    if prefix_lm and config.prompt_weight:
+        raise UserError("model.prefix_lm lets a prompt's tokens see the next one: set prompt_weight to 0")
 
 
 def _check(config: TrainingConfig) -> None:
