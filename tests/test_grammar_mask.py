@@ -203,7 +203,10 @@ def first_refused(text: str, form: str = "ids", limit: int = 64) -> str | None:
         ("select <c1> union select <c4> , <c5>", ","),  # another number of columns
         ("select * from <t0> except select <c1>", "<c1>"),  # all columns of one table against one
         ("select * from <t0> except select distinct <c1>", "<c1>"),
-        ("select * from <t0> except select *", None),
+        ("select * from <t0> except select * from <t0>", None),
+        ("select * from <t0> except select * from <t1>", "<t1>"),
+        ("select * from <t0> except select * where <c4>", "<c4>"),
+        ("select * from <t0> except select * from <t0> join <t1>", "<t1>"),
         ("select <c1> union select *", "*"),
         ("select <c1> union select <t0> .", "<t0>"),
         ("select <c1> union select count ( *", None),

@@ -39,6 +39,8 @@ class Scope:
     """Which of the items, from 1, are a star."""
     wanted_stars: frozenset[int] | None = None
     """Right of UNION: the items that must be a star, as on its left; no others may."""
+    tables: frozenset[int] | None = None
+    """Right of UNION: the tables of its left, where that has a star; others have another number of columns."""
     mentions: frozenset[Use] = frozenset()
     """Tables whose columns were named."""
     starred: bool = False

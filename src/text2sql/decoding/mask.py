@@ -250,9 +250,15 @@ class _Reader:
 
     def _numbers(self, state: State, atom: str, closing: bool) -> frozenset[int]:
         """Numbers of the columns or tables that may stand here."""
-        scope = state.scopes[-1]
         if atom == "LINK":
             return frozenset(self._table_of) - state.linked
+        numbers, tables = self._numbers_in_scope(state, atom, closing), state.scopes[-1].tables
+        if tables is None:
+            return numbers
+        return numbers & tables if atom != "COLUMN" else frozenset(n for n in numbers if self._table_of[n] in tables)
+
+    def _numbers_in_scope(self, state: State, atom: str, closing: bool) -> frozenset[int]:
+        scope = state.scopes[-1]
         if atom != "COLUMN":
             return self._sources_to_come(scope, closing) if atom == "TABLE" else frozenset(self.prompt.tables)
         if scope.phase == "items":
@@ -386,7 +392,8 @@ class _Reader:
             scope = replace(scope, phase=phase, joining=False)
         elif atom in ("union", "intersect", "except"):
             output = scope.columns if scope.output is None else scope.output
-            scope = Scope(wanted=scope.items, wanted_stars=scope.stars, output=output)
+            tables = frozenset(table for table, _ in (*scope.mentions, *(scope.sources or ()))) if scope.stars else None
+            scope = Scope(wanted=scope.items, wanted_stars=scope.stars, tables=tables or None, output=output)
         elif atom in ("WORD", "NUMBER_WORD"):
             state = replace(state, word=self._word_tokens[token])
         return self._moved(state, atom, scope)
