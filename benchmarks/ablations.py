@@ -11,7 +11,7 @@ outputs/ablations/NAME-seedS.json and is not done again; after Ctrl-C or a kill 
 middle of a training too. A row that fails is reported and the others go on.
 
 After every run the table is written anew, as JSON and beside it as Markdown (`ablation_table`). It needs the runs'
-files only: with `--runs docs/results/ablations` it is that of the runs that were kept there.
+files only: `--check --runs docs/results/ablations --output FILE.json` writes that of the runs that were kept there.
 """
 
 from __future__ import annotations
@@ -299,7 +299,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("plan", nargs="?", type=Path, default=Path("benchmarks/ablations.yaml"), help="YAML file")
     parser.add_argument("--only", nargs="+", default=[], metavar="ROW", help="these rows and the base")
-    parser.add_argument("--check", action="store_true", help="list the runs and train nothing")
+    parser.add_argument(
+        "--check", action="store_true", help="list the runs and train nothing; with --output the table is written"
+    )
     parser.add_argument("--output", type=Path, metavar="FILE.json", help="the table; FILE.md is written beside it")
     parser.add_argument(
         "--runs",
@@ -315,6 +317,7 @@ def main() -> int:
         if arguments.check:
             lines = (f"{r.row.name}, seed {r.seed}: {r.kind}{', done' if r.path.is_file() else ''}" for r in runs)
             print("\n".join(lines))
+            write_table(runs, arguments.output)
             return 0
         return carry_out_all(
             runs, arguments.output, lambda text: print(f"[{time.monotonic() - began:7.0f} s] {text}", flush=True)

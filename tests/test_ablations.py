@@ -16,8 +16,9 @@ sys.path.append(str(ROOT / "benchmarks"))
 
 import ablations  # noqa: E402
 from ablation_table import markdown, pack, table, unpack  # noqa: E402
-from text2sql.config import Config  # noqa: E402
+from text2sql.config import Config, to_mapping  # noqa: E402
 from text2sql.errors import UserError  # noqa: E402
+from text2sql.files import write_json  # noqa: E402
 
 STAGE = {
     "steps": 2, "batch_tokens": 512, "micro_batch_tokens": 512, "context": 512, "warmup_steps": 1, "compile": "off",
@@ -242,6 +243,34 @@ def test_verdicts_are_kept_in_little_space() -> None:
         {"exact_match": True, "execution_match": False, "unresolved_names": True},
         {"exact_match": False, "unresolved_names": False, "rebuilt_database": True},
     ]
+
+
+def test_the_table_in_the_docs_is_that_of_the_runs_beside_it() -> None:
+    shown = ROOT / "docs" / "results" / "ablations.json"
+    summary = json.loads(shown.read_text("utf-8"))
+    runs = [json.loads(path.read_text("utf-8")) for path in shown.with_suffix("").glob("*.json")]
+    order = [row["name"] for row in summary["rows"]]
+    assert len(runs) == len(order) > 20
+    made = table(sorted(runs, key=lambda run: order.index(run["name"])))
+    assert json.loads(json.dumps(made)) == summary
+    assert markdown(made) == shown.with_suffix(".md").read_text("utf-8")
+
+
+def test_a_check_writes_the_table_of_what_is_done(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    plan_file(ROWS)
+    monkeypatch.setattr(sys, "argv", ["ablations.py", "plan.yaml", "--check", "--output", "table.json"])
+    assert ablations.main() == 0
+    assert "base, seed 1: base\n" in capsys.readouterr().out
+    assert not Path("table.json").exists(), "the base is not done"
+    base, row = planned(ROWS)[:2]
+    for run, verdict in ((base, False), (row, True)):
+        found = result(run.row.name, 1, [verdict] * 8) | {"kind": run.kind, "config": to_mapping(run.config)}
+        write_json(run.path, found)
+    assert ablations.main() == 0
+    assert capsys.readouterr().out.count(", done") == 2
+    assert "| names |" in Path("table.md").read_text("utf-8")
 
 
 def test_the_plan_that_ships_can_be_run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
