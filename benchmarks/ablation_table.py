@@ -21,6 +21,8 @@ from text2sql.evaluation.summary import METRICS
 SHOWN = {"logical_form_accuracy": "LF", "exact_match": "EM", "execution_accuracy": "EX"}
 """Metric -> its heading in the Markdown table; the JSON has all metrics."""
 SURE = 0.05
+VERDICTS = (*METRICS, "rebuilt_database")
+"""What is kept of every question."""
 
 LEAD = f"""# Ablations
 
@@ -82,9 +84,6 @@ def pooled(runs: Sequence[Result], title: str) -> Report:
     """The verdicts of all seeds, one after another, as one report."""
     examples = [entry for run in runs for entry in unpack(run["sets"][title]["verdicts"])]
     return Report(title, "", len(examples), {}, {}, examples=examples)
-
-
-VERDICTS = (*METRICS, "rebuilt_database")
 
 
 def pack(examples: Sequence[Mapping[str, Any]]) -> dict[str, str]:
