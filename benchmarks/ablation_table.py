@@ -29,8 +29,8 @@ LEAD = f"""# Ablations
 `python benchmarks/ablations.py --output FILE.json`: each row changes one thing of the first and has its budget. Percent
 of the questions in a column's brackets; in a cell's the difference to the base and McNemar's p, bold below {SURE}. LF
 is logical form, EM exact set match, EX execution. One seed does not tell a lever from the luck of a training. Rows of
-the plan that are missing have not been run. Commits, seeds, hashes and all metrics are in the JSON beside this file,
-and in the folder beside it each run with its configuration and the verdict on every question.
+the plan that are missing have not been run. Commits, seeds, hashes and all metrics are in the JSON beside this file;
+each run, with its configuration and the verdict on every question, is in the folder that `--runs` names.
 """
 
 Result = dict[str, Any]

@@ -116,9 +116,8 @@ def read_plan(path: Path) -> Plan:
 def runs_of(plan: Plan, folder: Path, only: Sequence[str] = ()) -> list[Run]:
     """All runs in their order, seed by seed, the base first; `only` names the rows to take beside it.
 
-    `folder` keeps their results.
-
-    Raises UserError when a row cannot be run, whichever it is, and when a result is there of another configuration.
+    `folder` keeps their results. Raises UserError when a row cannot be run, whichever it is, and when a result is there
+    of another configuration.
     """
     unknown = sorted(set(only) - {row.name for row in plan.rows})
     if unknown:

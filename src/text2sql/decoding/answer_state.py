@@ -37,7 +37,7 @@ class Scope:
     items: int = 1
     stars: frozenset[int] = frozenset()
     """Which of the items, from 1, are a star."""
-    wanted_stars: frozenset[int] | None = None
+    wanted_stars: frozenset[int] = frozenset()
     """Right of UNION: the items that must be a star, as on its left; no others may."""
     tables: frozenset[int] | None = None
     """Right of UNION: the tables of its left, where that has a star; others have another number of columns."""

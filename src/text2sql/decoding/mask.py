@@ -192,7 +192,7 @@ class _Reader:
         scope = state.scopes[-1]
         if atom in _STARS and scope.wanted is not None and scope.output is None:
             return False  # one column to compare with
-        if scope.wanted_stars is not None and state.last in _ITEM_BEGINS and atom != "distinct":
+        if scope.output is not None and state.last in _ITEM_BEGINS and atom != "distinct":
             return (atom in _STARS) == (scope.items in scope.wanted_stars)  # a star is as many columns as a star
         if atom not in _LEAVING and atom != "from":
             return True
