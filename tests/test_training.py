@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import shutil
 from pathlib import Path
 
 import pytest
@@ -285,16 +286,28 @@ def test_validation_loss_is_the_weighted_mean_over_its_source(tmp_path: Path) ->
     assert summary.metrics["validation_loss"] == pytest.approx(total / weight, rel=1e-5)
 
 
-def test_a_compiler_that_fails_leaves_training_eager(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_compiler_that_fails_leaves_training_eager(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     import torch._inductor.config as inductor
 
-    monkeypatch.setattr(inductor.cpp, "cxx", ("/no/such/compiler",))
     run = trainer(tmp_path, configuration(compile="on", steps=1))
-    summary = run.fit()
+    with inductor.patch({"cpp.cxx": ("/no/such/compiler",)}):
+        summary = run.fit()
     assert summary.loss == pytest.approx(math.log(VOCABULARY), abs=0.2)
     assert [record.message for record in caplog.records if "torch.compile failed" in record.message]
+
+
+@pytest.mark.skipif(not shutil.which("g++"), reason="no g++, which torch.compile calls")
+def test_a_cpu_learns_the_same_compiled(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    settings = {"steps": 8, "ema": 0.0, "evaluate_every": 4}
+    trainer(tmp_path / "eager", configuration(**settings), model=small_model()).fit()
+    compiled = trainer(tmp_path / "compiled", configuration(compile="on", **settings), model=small_model())
+    frames = torch._dynamo.utils.counters["frames"]
+    before = frames["ok"]
+    compiled.fit()
+    assert frames["ok"] == before + 2, "one graph for each half, whatever the layer"
+    assert not [record for record in caplog.records if "torch.compile failed" in record.message]
+    eager, own = (logged(tmp_path / name, "loss") for name in ("eager", "compiled"))
+    assert list(own.values()) == pytest.approx(list(eager.values()), rel=1e-4)
 
 
 @pytest.mark.gpu

@@ -73,20 +73,26 @@ class Attention(nn.Module):
         self.v_proj = nn.Linear(config.width, config.kv_heads * config.head_size, bias=False)
         self.o_proj = nn.Linear(config.heads * config.head_size, config.width, bias=False)
 
-    def forward(
-        self, x: Tensor, rotary: tuple[Tensor, Tensor], positions: Tensor, mask: Mask, cache: KVCache | None
-    ) -> Tensor:
-        """[B, T, W] -> [B, T, W]; `mask` is `attend`'s, or the documents that do it without one."""
+    def project(self, x: Tensor, rotary: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor, Tensor]:
+        """[B, T, W] -> turned queries [B, H, T, D] and keys [B, K, T, D], and values [B, K, T, D]."""
         queries = rotate(self._heads(self.q_proj(x)), *rotary)
         keys = rotate(self._heads(self.k_proj(x)), *rotary)
-        values = self._heads(self.v_proj(x))
+        return queries, keys, self._heads(self.v_proj(x))
+
+    def mix(
+        self, queries: Tensor, keys: Tensor, values: Tensor, positions: Tensor, mask: Mask, cache: KVCache | None
+    ) -> Tensor:
+        """What each query finds, [B, H, T, D]; `mask` is `attend`'s, or the documents that do it without one."""
         if cache is not None:
             keys, values = cache.write(self.layer, positions, keys, values)
         if isinstance(mask, DocumentLayout):
-            mixed = mask.attend(queries, keys, values)
-        else:
-            mixed = attend(queries, keys, values, mask, self.causal)
-        return self.o_proj(mixed.transpose(1, 2).flatten(2))
+            return mask.attend(queries, keys, values)
+        return attend(queries, keys, values, mask, self.causal)
+
+    def merge(self, mixed: Tensor) -> Tensor:
+        """[B, H, T, D] -> [B, T, W]."""
+        merged: Tensor = self.o_proj(mixed.transpose(1, 2).flatten(2))
+        return merged
 
     def _heads(self, x: Tensor) -> Tensor:
         return x.unflatten(-1, (-1, self.head_size)).transpose(1, 2)

@@ -15,6 +15,7 @@ from torch.nn import functional as F
 
 from text2sql.data.packing import Batch
 from text2sql.model import GPT
+from text2sql.model.gpt import Block
 
 logger = logging.getLogger(__name__)
 
@@ -42,18 +43,27 @@ class Objective(nn.Module):
     def compile_body(self, batch: Batch, autocast: torch.autocast) -> None:
         """Compile the model's body for batches shaped as `batch`, trying it out; eager, with a warning, if it fails.
 
-        The head stays eager: its number of positions changes with every batch, and each would be compiled anew.
+        On a CPU that is all of a layer but its attention (`Block.compile_halves`). The head stays eager: its number of
+        positions changes with every batch, and each would be compiled anew.
         """
-        body = torch.compile(self.model.hidden, dynamic=False)
+        in_halves = batch.ids.device.type == "cpu"
+        body = self.model.hidden if in_halves else torch.compile(self.model.hidden, dynamic=False)
         try:
+            self._compile_halves(in_halves)
             with autocast:
                 body(batch.ids, batch.positions, batch.documents, prompts=batch.prompts).float().mean().backward()
             self._compiled = body
         # Whatever a compiler, its driver or a missing C++ compiler throws: training can go on without.
         except Exception as error:
+            self._compile_halves(False)
             reason = (str(error).strip() or type(error).__name__).splitlines()[0]
             logger.warning("torch.compile failed, training without it: %s", reason)
         self.zero_grad(set_to_none=True)
+
+    def _compile_halves(self, wanted: bool) -> None:
+        for part in self.model.modules():
+            if isinstance(part, Block):
+                part.compile_halves(wanted)
 
 
 def selected_positions(batch: Batch) -> Tensor:
