@@ -146,8 +146,8 @@ class GPT(nn.Module):
         return self.model(ids, positions, mask, cache)
 
     def _document_mask(self, documents: Tensor, prompts: Tensor | None) -> Mask:
-        """Who sees whom in packed rows: on a CPU as a layout without a mask, which only there is faster."""
-        if documents.device.type == "cpu":
+        """Who sees whom in packed rows: on a CPU as a layout without a mask, which a compiler could not unroll."""
+        if documents.device.type == "cpu" and not torch.compiler.is_compiling():
             return DocumentLayout.of(documents, prompts, self.config.heads, self.compute_type())
         return additive_mask(same_document(documents, prompts), self.compute_type())
 
