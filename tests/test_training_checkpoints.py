@@ -21,7 +21,7 @@ import training_script
 from text2sql.errors import UserError
 from text2sql.model import GPT, load_model
 from text2sql.training import Callbacks, resolve_checkpoint
-from text2sql.training.checkpoint import checkpoints, read_best
+from text2sql.training.checkpoint import checkpoints, note_evaluation, read_best
 from training_script import configuration, logged, small_model, trainer
 
 
@@ -108,6 +108,28 @@ def test_killed_while_evaluating_is_evaluated_on_resume(tmp_path: Path, uninterr
     assert resolve_checkpoint(tmp_path, "last").name == "step-000004"  # saved before evaluating
     trainer(tmp_path, configuration()).fit()
     same_run(tmp_path, uninterrupted)
+
+
+@pytest.mark.parametrize("last", ["log", "best"])
+def test_killed_between_the_log_and_the_record_is_evaluated_once(
+    tmp_path: Path, uninterrupted: Path, monkeypatch: pytest.MonkeyPatch, last: str
+) -> None:
+    """What was written last: the log's line, or `best.json` beside it."""
+
+    def die(directory: Path, step: int, metrics: dict[str, float]) -> None:
+        if last == "best":
+            note_evaluation(directory, step, metrics)
+            (directory / f"step-{step:06d}" / "evaluation.json").unlink()
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("text2sql.training.checkpoint.note_evaluation", die)
+        with pytest.raises(KeyboardInterrupt):
+            trainer(tmp_path, configuration()).fit()
+    assert list(logged(tmp_path, "validation_loss")) == [4]
+    trainer(tmp_path, configuration()).fit()
+    same_run(tmp_path, uninterrupted)
+    assert read_best(tmp_path) == read_best(uninterrupted)
 
 
 def test_time_limit_then_more_time(tmp_path: Path) -> None:

@@ -149,7 +149,6 @@ def note_evaluation(directory: Path, step: int, metrics: Mapping[str, float]) ->
     By the metric "score", higher is better, or where there is none by "validation_loss".
     """
     checkpoint = checkpoint_folder(directory, step)
-    write_json(checkpoint / EVALUATION_FILE, {"step": step, "metrics": metrics})
     by = "score" if "score" in metrics else "validation_loss"
     score = metrics.get("score", -metrics.get("validation_loss", math.nan))
     best = read_best(directory)
@@ -157,6 +156,8 @@ def note_evaluation(directory: Path, step: int, metrics: Mapping[str, float]) ->
     if math.isfinite(score) and (best is None or best["by"] != by or score > best["score"]):
         entry = {"folder": checkpoint.name, "step": step, "by": by, "score": score, "metrics": metrics}
         write_json(directory / BEST_FILE, entry)
+    # Last, since it says that nothing of the evaluation is left to do.
+    write_json(checkpoint / EVALUATION_FILE, {"step": step, "metrics": metrics})
 
 
 def is_evaluated(directory: Path, step: int) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import math
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -23,9 +23,15 @@ METRICS_FILE, SAMPLES_FILE = "metrics.jsonl", "samples.jsonl"
 
 
 class RunLog:
-    """The log of one run from `step` on; what it holds of later steps, from a run that was killed, is dropped."""
+    """The log of one run from `step` on; what it holds of later steps, from a run that was killed, is dropped.
 
-    def __init__(self, directory: Path | None, title: str, step: int, steps: int, enabled: bool, bar: bool) -> None:
+    So is the evaluation of `step` itself unless it was `evaluated`: killed between the log and the checkpoint's own
+    record, the run evaluates again.
+    """
+
+    def __init__(
+        self, directory: Path | None, title: str, step: int, evaluated: bool, steps: int, enabled: bool, bar: bool
+    ) -> None:
         self._writer: Any = None
         self._directory = directory if enabled else None
         if self._directory is not None:
@@ -33,8 +39,11 @@ class RunLog:
 
             with _disk_errors(self._directory):
                 self._directory.mkdir(parents=True, exist_ok=True)
-                for name in (METRICS_FILE, SAMPLES_FILE):
-                    _drop_after(self._directory / name, step)
+                _keep(self._directory / SAMPLES_FILE, lambda line: line["step"] <= step)
+                _keep(
+                    self._directory / METRICS_FILE,
+                    lambda line: line["step"] < step or (line["step"] == step and (evaluated or "loss" in line)),
+                )
                 self._writer = SummaryWriter(str(self._directory), purge_step=step + 1 if step else None)
         self._bar = tqdm(
             total=steps,
@@ -108,18 +117,18 @@ def _disk_errors(directory: Path) -> Iterator[None]:
         ) from error
 
 
-def _drop_after(path: Path, step: int) -> None:
-    """Drop the lines of steps after `step`, and a line that was cut short."""
+def _keep(path: Path, wanted: Callable[[dict[str, Any]], bool]) -> None:
+    """Drop the lines that aren't wanted, and one that was cut short."""
     if not path.is_file():
         return
     lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
-    kept = [line for line in lines if _is_until(line, step)]
+    kept = [line for line in lines if _holds(line, wanted)]
     if len(kept) < len(lines):
         write_text(path, "".join(kept))
 
 
-def _is_until(line: str, step: int) -> bool:
+def _holds(line: str, wanted: Callable[[dict[str, Any]], bool]) -> bool:
     try:
-        return bool(json.loads(line)["step"] <= step)
+        return wanted(json.loads(line))
     except (ValueError, KeyError, TypeError):
         return False

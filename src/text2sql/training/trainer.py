@@ -137,8 +137,9 @@ class Trainer:
         Raises UserError when the checkpoints are another run's or damaged, the disk is full, or the loss stays NaN.
         """
         self._resume()
-        step = self.progress.step
-        self.log = RunLog(self.log_directory, self.title, step, self.config.steps, self.ranks.main, self.progress_bar)
+        step, steps = self.progress.step, self.config.steps
+        evaluated = files.is_evaluated(self.directory, step)
+        self.log = RunLog(self.log_directory, self.title, step, evaluated, steps, self.ranks.main, self.progress_bar)
         try:
             with StopSignals() as signals:
                 stopped = self._train(signals)
