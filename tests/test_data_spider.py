@@ -18,7 +18,8 @@ from text2sql.data.spider import (
     read_spider_syn,
 )
 from text2sql.errors import UserError
-from text2sql.schema import Schema
+from text2sql.evaluation.hallucination import is_valid_sql
+from text2sql.schema import ForeignKey, Schema
 
 PETS = {
     "db_id": "pets",
@@ -126,6 +127,25 @@ def test_broken_and_missing_files(tmp_path: Path) -> None:
     (tmp_path / "tables.json").write_text('[{"db_id": "pets"}]')
     with pytest.raises(UserError, match=r"tables\.json: the entry 'pets' is not in Spider's form"):
         read_spider_split(tmp_path, "dev")
+
+
+def test_sqlites_own_tables_are_left_out() -> None:
+    """Nobody asks about them, and no database can be made with them."""
+    columns = [[-1, "*"], [0, "name"], [0, "seq"], [1, "id"], [1, "owner"], [2, "id"]]
+    entry = {
+        "db_id": "pets",
+        "table_names_original": ["sqlite_sequence", "dog", "owner"],
+        "table_names": ["sqlite sequence", "dog", "owner"],
+        "column_names_original": columns,
+        "column_names": columns,
+        "column_types": ["text"] * len(columns),
+        "primary_keys": [3, 5],
+        "foreign_keys": [[4, 5], [4, 1]],
+    }
+    schema = Schema.from_spider(entry)
+    assert [table.name for table in schema.tables] == ["dog", "owner"]
+    assert schema.foreign_keys == (ForeignKey("dog", ("owner",), "owner", ("id",)),)
+    assert is_valid_sql("SELECT owner FROM dog", schema)
 
 
 @pytest.mark.parametrize("columns", [[[-1, "*"]], [[-1, "*"], [0, None]]], ids=["no column", "no name"])

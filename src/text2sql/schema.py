@@ -263,7 +263,13 @@ def _from_spider(entry: Mapping[str, Any]) -> Schema:
         )
         for source, target in entry["foreign_keys"]
     )
-    return Schema(entry["db_id"], tuple(tables), keys)
+    # Spider lists SQLite's own sqlite_sequence for three databases; no query may depend on it, and none does.
+    own = {table.name for table in tables if table.name.lower().startswith("sqlite_")}
+    return Schema(
+        entry["db_id"],
+        tuple(table for table in tables if table.name not in own),
+        tuple(key for key in keys if own.isdisjoint((key.table, key.referenced_table))),
+    )
 
 
 def _ddl_table(create: exp.Create) -> Table:
