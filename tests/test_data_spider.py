@@ -16,6 +16,7 @@ from text2sql.data.spider import (
     read_spider,
     read_spider_split,
     read_spider_syn,
+    read_tables,
 )
 from text2sql.errors import UserError
 from text2sql.evaluation.hallucination import is_valid_sql
@@ -129,8 +130,8 @@ def test_broken_and_missing_files(tmp_path: Path) -> None:
         read_spider_split(tmp_path, "dev")
 
 
-def test_sqlites_own_tables_are_left_out() -> None:
-    """Nobody asks about them, and no database can be made with them."""
+def test_sqlites_own_tables_are_scored_but_not_asked_about(tmp_path: Path) -> None:
+    """The official scripts resolve their names; no question is about them, and no database can be made with them."""
     columns = [[-1, "*"], [0, "name"], [0, "seq"], [1, "id"], [1, "owner"], [2, "id"]]
     entry = {
         "db_id": "pets",
@@ -142,10 +143,14 @@ def test_sqlites_own_tables_are_left_out() -> None:
         "primary_keys": [3, 5],
         "foreign_keys": [[4, 5], [4, 1]],
     }
-    schema = Schema.from_spider(entry)
-    assert [table.name for table in schema.tables] == ["dog", "owner"]
-    assert schema.foreign_keys == (ForeignKey("dog", ("owner",), "owner", ("id",)),)
-    assert is_valid_sql("SELECT owner FROM dog", schema)
+    write_spider(tmp_path, [question("SELECT owner FROM dog")])
+    (tmp_path / "tables.json").write_text(json.dumps([entry]))
+    whole = read_tables(tmp_path / "tables.json")["pets"]
+    assert [table.name for table in whole.tables] == ["sqlite_sequence", "dog", "owner"]
+    assert is_valid_sql("SELECT owner FROM dog", whole)
+    (example,) = read_spider_split(tmp_path, "dev")
+    assert [table.name for table in example.schema.tables] == ["dog", "owner"]
+    assert example.schema.foreign_keys == (ForeignKey("dog", ("owner",), "owner", ("id",)),)
 
 
 @pytest.mark.parametrize("columns", [[[-1, "*"]], [[-1, "*"], [0, None]]], ids=["no column", "no name"])

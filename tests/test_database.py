@@ -340,4 +340,4 @@ def test_spider_databases_hold_the_columns_that_tables_json_lists(data_mirror: P
         with connect(os.fspath(path)) as database:
             found = {(table.name.lower(), column.name.lower()) for table, column in database.schema.columns}
         expected = {(table.name.lower(), column.name.lower()) for table, column in listed[path.stem].columns}
-        assert expected == found, path.stem
+        assert {item for item in expected if item[0] != "sqlite_sequence"} == found, path.stem

@@ -212,6 +212,17 @@ class Schema:
                 keys.append(key)
         return cls(name, tuple(tables.values()), tuple(keys))
 
+    def without_internal_tables(self) -> Schema:
+        """The schema without the tables that SQLite keeps for itself, which no CREATE TABLE may name."""
+        internal = {table.name for table in self.tables if table.name.lower().startswith("sqlite_")}
+        if not internal:
+            return self
+        return Schema(
+            self.name,
+            tuple(table for table in self.tables if table.name not in internal),
+            tuple(key for key in self.foreign_keys if internal.isdisjoint((key.table, key.referenced_table))),
+        )
+
     def to_ddl(self) -> str:
         """CREATE TABLE statements in SQLite's dialect, with keys; names are quoted."""
         return "\n".join(_table_ddl(table, self.foreign_keys) for table in self.tables)
@@ -263,13 +274,7 @@ def _from_spider(entry: Mapping[str, Any]) -> Schema:
         )
         for source, target in entry["foreign_keys"]
     )
-    # Spider lists SQLite's own sqlite_sequence for three databases; no query may depend on it, and none does.
-    own = {table.name for table in tables if table.name.lower().startswith("sqlite_")}
-    return Schema(
-        entry["db_id"],
-        tuple(table for table in tables if table.name not in own),
-        tuple(key for key in keys if own.isdisjoint((key.table, key.referenced_table))),
-    )
+    return Schema(entry["db_id"], tuple(tables), keys)
 
 
 def _ddl_table(create: exp.Create) -> Table:

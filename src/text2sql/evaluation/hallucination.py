@@ -64,9 +64,12 @@ def is_valid_sql(sql: str, schema: Schema) -> bool:
 
 @lru_cache(maxsize=64)
 def _empty_database(schema: Schema) -> SQLiteDatabase:
-    """The schema's tables without rows. Raises UserError for a schema that no SQLite database can have."""
+    """The schema's tables without rows; SQLite's own tables, which Spider's lists contain, can't be created.
+
+    Raises UserError for a schema that no SQLite database can have.
+    """
     try:
-        return SQLiteDatabase.from_rows(schema, {})
+        return SQLiteDatabase.from_rows(schema.without_internal_tables(), {})
     except sqlite3.Error as error:
         raise UserError(f"schema {schema.name}: SQLite cannot have such tables: {error}") from error
 
