@@ -100,6 +100,12 @@ def test_training_goes_on_from_a_model(trained: Path, tmp_path: Path, monkeypatc
     assert (further / "tokenizer.json").read_bytes() == (model / "tokenizer.json").read_bytes()
     before, after = load_model(model).state_dict(), load_model(further).state_dict()
     assert all(torch.equal(before[name], after[name]) for name in before)
+    config = load_config(ROOT / "configs" / "quickstart.yaml", [*settings, "pretraining.corpora=[]", "name=deeper"])
+    config.model.layers = 1 + load_model(model).config.layers
+    grown = load_model(run_experiment(config, said.append).checkpoint)
+    assert grown.config.layers == config.model.layers
+    ids = torch.arange(20)[None]
+    assert torch.equal(grown(ids), load_model(model)(ids))
 
 
 def test_evaluate_predict_and_ask_use_the_default_model(

@@ -276,7 +276,8 @@ class Config:
     """Names the folders under outputs/ and logs/."""
     start: str | None = None
     """Folder of a model to instruction-tune further, with its tokenizer and shape (`tokenizer` and `model` then say
-    nothing), or the YAML file of the experiment that trains it, which is run first; None begins with random weights."""
+    nothing, but that more `model.layers` than it has make it deeper), or the YAML file of the experiment that trains
+    it, which is run first; None begins with random weights."""
     tokenizer: TokenizerConfig = field(default_factory=TokenizerConfig)
     model: ModelConfig = field(default_factory=ModelConfig)
     prompting: PromptingConfig = field(default_factory=PromptingConfig)

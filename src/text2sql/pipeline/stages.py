@@ -22,7 +22,7 @@ from text2sql.decoding.generator import Generator, Request
 from text2sql.decoding.question_writer import QuestionWriter
 from text2sql.errors import UserError
 from text2sql.files import file_sha256
-from text2sql.model import GPT, load_model, resolve
+from text2sql.model import GPT, deepen, load_model, resolve
 from text2sql.model.files import WEIGHTS_FILE
 from text2sql.pipeline.sources import corpus_texts, data_directory, load_examples, question_texts
 from text2sql.prompting.prompt import Prepared, PromptEncoder, tokens_of
@@ -144,7 +144,10 @@ def finetune(
     folders: Folders,
     start: Path | None,
 ) -> TrainingSummary:
-    """Instruction tuning from the weights in `start`, or from random ones."""
+    """Instruction tuning from the weights in `start`, or from random ones.
+
+    Raises UserError when the configuration has fewer layers than the model in `start`.
+    """
     stage = config.finetuning
     encoder = encoder_of(tokenizer, config.prompting)
     contents = Contents(data_directory(config))
@@ -154,6 +157,8 @@ def finetune(
     held_back = _prepared(validation, encoder, contents, stage)
     checks = InstructionDocuments(held_back, encoder, stage.seed, 0.0, training=False)
     model = load_model(start, "cpu") if start else new_model(config, tokenizer)
+    if start and config.model.layers is not None:
+        model = deepen(model, config.model.layers)
     callbacks = Callbacks(
         sample=lambda model, step: _samples(model, tokenizer, config, held_back[:4]),
         write_extras=lambda directory: _write_extras(directory, config, tokenizer),
