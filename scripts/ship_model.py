@@ -1,7 +1,7 @@
 """Copy a trained checkpoint to models/: weights in bf16, tokenizer, prompt form, and a card with its measured numbers.
 
-    .venv/bin/python scripts/ship_model.py outputs/checkpoints/text2sql_6m models/text2sql-6m docs/results/*.json
-    .venv/bin/python scripts/ship_model.py models/text2sql-6m models/text2sql-6m docs/results/spider-dev.json
+    .venv/bin/python scripts/ship_model.py outputs/checkpoints/text2sql_8m models/text2sql-8m docs/results/*.json
+    .venv/bin/python scripts/ship_model.py models/text2sql-8m models/text2sql-8m docs/results/spider-dev.json
 
 Reports (`text2sql evaluate --output`) of other weights than the folder's are refused, so that the card cannot lie:
 ship first, evaluate what was shipped, then run it again with the reports.
@@ -86,7 +86,7 @@ def main() -> int:
     parser.add_argument("checkpoint", type=Path)
     parser.add_argument("target", type=Path)
     parser.add_argument("reports", type=Path, nargs="*")
-    parser.add_argument("--config", default="configs/text2sql_6m.yaml", help="the configuration that makes the model")
+    parser.add_argument("--config", default="configs/text2sql_8m.yaml", help="the configuration that makes the model")
     parser.add_argument("--compute", default="", help="what the training took: a sentence for the card")
     parser.add_argument("--notes", default="", help="a sentence after the table of numbers")
     arguments = parser.parse_args()

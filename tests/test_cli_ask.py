@@ -22,7 +22,7 @@ from text2sql.database import connect
 from text2sql.errors import UserError
 from tiny_checkpoint import ROOT, SHOP, scripted_assistant, write_tiny_checkpoint
 
-MODEL = ROOT / "models" / "text2sql-6m"
+MODEL = ROOT / "models" / "text2sql-8m"
 QUESTION = "Which artists are from Brazil?"
 NAMES = "SELECT name FROM artists WHERE country = 'Brazil'"
 ENDLESS = "c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c)"
@@ -180,7 +180,7 @@ def test_an_answer_cannot_steer_the_terminal(scripted: Assistant) -> None:
     assert "a\\x1b[2Jb" in text
 
 
-@pytest.mark.skipif(not (MODEL / "prompting.json").is_file(), reason="models/text2sql-6m is not here")
+@pytest.mark.skipif(not (MODEL / "prompting.json").is_file(), reason="models/text2sql-8m is not here")
 def test_the_shipped_model_answers_a_simple_question(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

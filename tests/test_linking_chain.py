@@ -21,7 +21,7 @@ from text2sql.prompting.target import Keyword, Pointer, TargetError
 from text2sql.schema import Schema
 from text2sql.tokenizer import Tokenizer
 
-SHIPPED = Path(__file__).parents[1] / "models" / "text2sql-6m"
+SHIPPED = Path(__file__).parents[1] / "models" / "text2sql-8m"
 SCHEMA = Schema.from_ddl(
     "CREATE TABLE artist (id INTEGER PRIMARY KEY, name TEXT, country TEXT);"
     "CREATE TABLE album (id INTEGER PRIMARY KEY, title TEXT, year INT, artist_id INT REFERENCES artist(id))"

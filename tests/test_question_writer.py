@@ -139,7 +139,7 @@ def test_each_direction_is_refused_where_the_other_is_needed(
 
 
 def test_a_checkpoint_from_before_the_option_writes_sql(tmp_path: Path) -> None:
-    form = json.loads((ROOT / "models" / "text2sql-6m" / "prompting.json").read_text("utf-8"))
+    form = json.loads((ROOT / "models" / "text2sql-8m" / "prompting.json").read_text("utf-8"))
     del form["direction"]
     (tmp_path / "prompting.json").write_text(json.dumps(form), encoding="utf-8")
     old = read_json(tmp_path / "prompting.json", PromptingConfig)

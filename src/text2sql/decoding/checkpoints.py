@@ -10,7 +10,7 @@ from text2sql.errors import UserError
 
 CHECKPOINTS = Path("outputs/checkpoints")
 """Where training writes, relative to the working directory."""
-SHIPPED = Path("models/text2sql-6m")
+SHIPPED = Path("models/text2sql-8m")
 """The model that ships, relative to the repository's root or the working directory."""
 MODEL_VARIABLE = "TEXT2SQL_MODEL"
 """Environment variable that names a model folder."""

@@ -148,6 +148,9 @@ def finetune(
 
     Raises UserError when the configuration has fewer layers than the model in `start`.
     """
+    model = load_model(start, "cpu") if start else new_model(config, tokenizer)
+    if start and config.model.layers is not None:
+        model = deepen(model, config.model.layers)
     stage = config.finetuning
     encoder = encoder_of(tokenizer, config.prompting)
     contents = Contents(data_directory(config))
@@ -156,9 +159,6 @@ def finetune(
     sources = [InstructionDocuments(part, encoder, stage.seed, stage.prompt_weight) for part in prepared]
     held_back = _prepared(validation, encoder, contents, stage)
     checks = InstructionDocuments(held_back, encoder, stage.seed, 0.0, training=False)
-    model = load_model(start, "cpu") if start else new_model(config, tokenizer)
-    if start and config.model.layers is not None:
-        model = deepen(model, config.model.layers)
     callbacks = Callbacks(
         sample=lambda model, step: _samples(model, tokenizer, config, held_back[:4]),
         write_extras=lambda directory: _write_extras(directory, config, tokenizer),
