@@ -38,7 +38,7 @@ def read_spider_split(directory: Path | str, split: str, skipped: list[str] | No
     if split not in SPLITS:
         raise UserError(f"spider has no split {split!r}; it has {', '.join(SPLITS)}")
     directory = Path(directory)
-    schemas = _askable(read_tables(require_file(directory, "tables.json", HINT)))
+    schemas = _askable_tables(require_file(directory, "tables.json", HINT))
     return [
         example
         for name in SPLITS[split]
@@ -61,7 +61,7 @@ def read_spider(
     `databases_dir` holds `<db_id>/<db_id>.sqlite`, or a folder `database` that does. Raises UserError as
     `read_spider_split` does.
     """
-    schemas = _askable(read_tables(Path(tables_file)))
+    schemas = _askable_tables(Path(tables_file))
     return _read_questions(Path(questions_file), schemas, Path(databases_dir), f"{source}/{split}", split, skipped)
 
 
@@ -74,7 +74,7 @@ def read_spider_syn(
     """
     if split != "train":
         raise UserError(f"spider_syn has no split {split!r}; it has train")
-    schemas = _askable(read_tables(require_file(Path(spider_directory), "tables.json", HINT)))
+    schemas = _askable_tables(require_file(Path(spider_directory), "tables.json", HINT))
     path = require_file(Path(directory), "train.jsonl", "run ./scripts/download_data.sh spider_syn_train")
 
     def convert(row: dict[str, Any], number: int) -> Example:
@@ -140,13 +140,13 @@ def executable_only(
     return kept, failed
 
 
-def _askable(schemas: dict[str, Schema]) -> dict[str, Schema]:
-    """The schemas without SQLite's own tables.
+def _askable_tables(path: Path) -> dict[str, Schema]:
+    """`read_tables` without SQLite's own tables, for examples.
 
     Spider lists sqlite_sequence for three databases. No gold query reads it, and a prompt or grammar that has it only
     invites to; but the official scripts resolve its name, so scoring a file of predictions keeps it.
     """
-    return {name: schema.without_internal_tables() for name, schema in schemas.items()}
+    return {name: schema.without_internal_tables() for name, schema in read_tables(path).items()}
 
 
 def _read_questions(

@@ -19,6 +19,9 @@ from text2sql.model.cache import KVCache
 from text2sql.model.config import GPTConfig
 from text2sql.model.layers import Attention, Mask, RMSNorm, Rotary, SwiGLU
 
+INTO_THE_STREAM = ("self_attn.o_proj.weight", "mlp.down_proj.weight")
+"""A layer's weights that write to the residual stream."""
+
 
 class Block(nn.Module):
     """One layer: attention, then SwiGLU, each reading a normed copy of the residual stream and adding to it."""
@@ -96,7 +99,7 @@ class GPT(nn.Module):
         As in GPT-2 (Radford et al. 2019, section 2.3): the stream's variance then doesn't grow with depth.
         """
         for name, parameter in self.named_parameters():
-            if name.endswith(("o_proj.weight", "down_proj.weight")):
+            if name.endswith(INTO_THE_STREAM):
                 nn.init.normal_(parameter, std=0.02 / math.sqrt(2 * self.config.layers))
             elif parameter.dim() == 2:
                 nn.init.normal_(parameter, std=0.02)

@@ -7,10 +7,7 @@ from dataclasses import replace
 import torch
 
 from text2sql.errors import UserError
-from text2sql.model.gpt import GPT
-
-INTO_THE_STREAM = ("self_attn.o_proj.weight", "mlp.down_proj.weight")
-"""A layer's weights that write to the residual stream."""
+from text2sql.model.gpt import GPT, INTO_THE_STREAM
 
 
 def deepen(model: GPT, layers: int) -> GPT:
